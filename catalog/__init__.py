@@ -1,0 +1,1 @@
+"""The catalog: what the worker writes and the app reads. It knows SQL, and neither tensors nor HTTP."""

@@ -1,0 +1,1 @@
+"""Corpora: where the documents that a harvest reads come from."""

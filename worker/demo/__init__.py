@@ -1,0 +1,1 @@
+"""How the bundled demo language model is made, one command a step."""
