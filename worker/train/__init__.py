@@ -1,0 +1,1 @@
+"""Trains dictionaries from a stream of activations: buffer, losses' steps, schedule, checkpoints."""
