@@ -1,0 +1,99 @@
+"""The console command: finds the verb a person typed and hands it to the app's or the worker's command line.
+
+The only place that knows both. A verb's module is loaded when the verb is typed, so that --help is instant.
+"""
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+OK = 0
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+VERBS: dict[str, tuple[str, str]] = {
+    "demo": ("worker.cli.demo", "harvest the bundled model and browse its features: start here"),
+    "up": ("worker.cli.up", "start the app and a worker together, stop them together"),
+    "serve": ("app.cli.serve", "start the app alone; pages work without a worker"),
+    "worker": ("worker.cli.worker", "start a worker: it runs queued jobs until stopped"),
+    "add-model": ("worker.cli.add_model", "add a language model from a folder or a hub name"),
+    "add-dictionary": ("worker.cli.add_dictionary", "add an SAE, or the neurons, PCA or random directions"),
+    "add-corpus": ("worker.cli.add_corpus", "tokenise text once, ready to be harvested"),
+    "train": ("worker.cli.train", "train a sparse autoencoder at a hook of a model"),
+    "harvest": ("worker.cli.harvest", "run a corpus through a model and keep what every feature does"),
+    "cancel": ("worker.cli.cancel", "stop a job"),
+    "status": ("worker.cli.status", "show dictionaries, harvests, jobs and workers"),
+    "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),
+    "doctor": ("worker.cli.doctor", "check this machine, the database and the files"),
+    "migrate": ("worker.cli.migrate", "create the database, or bring it to this version"),
+}
+
+HELP = """Featurescope: browse, test and label the features of sparse autoencoders.
+
+usage: featurescope VERB [options]        featurescope VERB --help explains one verb
+
+{verbs}
+
+A first look, with everything bundled:
+  featurescope demo
+
+Your own model and dictionary:
+  featurescope add-model ./my-model --name my-model
+  featurescope add-dictionary ./my-sae --model my-model
+  featurescope up                                            # app and worker
+  featurescope harvest my-sae --corpus ./my-texts
+
+All data is kept under FEATURESCOPE_HOME (default ./featurescope-data).
+FEATURESCOPE_DATABASE_URL=postgresql://... uses Postgres instead of SQLite.
+Every verb takes --json (one JSON object on the last line) and --debug (the whole stack trace).
+
+exit codes: 0 done, 1 it failed and the message says why, 2 wrong usage, 130 stopped with Ctrl-C
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb. Returns the exit code; never raises for what a person or a file did wrong."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(help_text())
+        return OK
+    verb, *rest = arguments
+    if verb not in VERBS:
+        print(f"There is no verb {verb!r}.{_nearest(verb)}\nfeaturescope --help lists them.", file=sys.stderr)
+        return MISUSED
+    debug = "--debug" in rest
+    return _run(verb, [word for word in rest if word != "--debug"], debug=debug)
+
+
+def help_text() -> str:
+    """What `featurescope --help` prints."""
+    return HELP.format(verbs="\n".join(f"  {verb:<16}{line}" for verb, (_, line) in VERBS.items()))
+
+
+def _run(verb: str, arguments: list[str], *, debug: bool) -> int:
+    known = importlib.import_module("worker.errors").WorkerError, importlib.import_module("catalog.errors").CatalogError
+    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING)
+    try:
+        return importlib.import_module(VERBS[verb][0]).main(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except (*known, OSError) as error:
+        if debug:
+            raise
+        print(f"featurescope {verb}: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _nearest(verb: str) -> str:
+    near = importlib.import_module("difflib").get_close_matches(verb, VERBS, n=2)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The wiring: settings in, rooms joined, rows out; durable workflows."""
