@@ -1,0 +1,1 @@
+"""Language models: load one, tokenise for it, and read or edit the activations at its hooks."""

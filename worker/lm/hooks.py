@@ -1,0 +1,108 @@
+"""The hook points of one model under their TransformerLens names: which exist, how wide, and how to stand on them."""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from transformer_lens.hook_points import HookPoint
+from transformer_lens.model_bridge import TransformerBridge
+from transformer_lens.model_bridge.exceptions import StopAtLayerException
+from worker.lm.errors import HookNotFound
+
+Edit = Callable[[Tensor], Tensor]
+# Names a dictionary is commonly attached at, in the order in which a block computes them.
+_LISTED = (
+    "hook_resid_pre", "ln1.hook_normalized", "attn.hook_q", "attn.hook_k", "attn.hook_v", "attn.hook_z",
+    "hook_attn_out", "hook_resid_mid", "ln2.hook_normalized", "mlp.hook_in", "mlp.hook_pre",
+    "mlp.hook_pre_linear", "mlp.hook_post", "hook_mlp_out", "hook_resid_post",
+)  # fmt: skip
+# Hooks that hold something other than one vector a token.
+_NOT_ACTIVATIONS = re.compile(r"hook_(pattern|attn_scores|scale|cos|sin|rot_[qk])$")
+_PROBE_TOKENS = 7
+
+
+@dataclass(slots=True)
+class Hooks:
+    """Every hook of a model that holds one vector a token, found by running the model on a few tokens.
+
+    widths: length of that vector, by name; heads are laid side by side, so that `attn.hook_z` is n_heads * d_head.
+    """
+
+    model_name: str
+    points: Mapping[str, HookPoint]
+    widths: Mapping[str, int]
+    listed: tuple[str, ...] = field(default=())
+
+    def width(self, hook_name: str) -> int:
+        """Raises HookNotFound, with the nearest names, for a hook the model does not have."""
+        if hook_name not in self.widths:
+            raise HookNotFound(hook_name, self.listed or self.widths, self.model_name)
+        return self.widths[hook_name]
+
+    @contextmanager
+    def capturing(self, hook_names: Sequence[str]) -> Iterator[dict[str, Tensor]]:
+        """While open, a forward pass fills the mapping and stops as soon as it is full.
+
+        Layers after the deepest hook do not run. Each value is (context, token, width).
+        """
+        found: dict[str, Tensor] = {}
+        wanted: dict[int, list[str]] = {}
+        for name in hook_names:
+            self.width(name)
+            wanted.setdefault(id(self.points[name]), []).append(name)
+
+        def capture(value: Tensor, *, hook: HookPoint) -> None:
+            found.update(dict.fromkeys(wanted[id(hook)], value.detach().flatten(2)))
+            if len(found) == len(set(hook_names)):
+                raise StopAtLayerException(value)
+
+        with _attached({self.points[name]: capture for name in hook_names}):
+            yield found
+
+    @contextmanager
+    def editing(self, edits: Mapping[str, Edit]) -> Iterator[None]:
+        """While open, what each hook holds is replaced by what its function makes of it.
+
+        Functions see and give (context, token, width). Raises HookNotFound.
+        """
+
+        def attached(edit: Edit) -> Callable[..., Tensor]:
+            return lambda value, *, hook: edit(value.flatten(2)).to(value.dtype).reshape(value.shape)
+
+        for name in edits:
+            self.width(name)
+        with _attached({self.points[name]: attached(edit) for name, edit in edits.items()}):
+            yield
+
+
+def find_hooks(bridge: TransformerBridge, model_name: str) -> Hooks:
+    """Runs the model on a few tokens and keeps the hooks that fired with one vector a token."""
+    points = {name: point for name, point in bridge.hook_dict.items() if not _NOT_ACTIVATIONS.search(name)}
+    widths: dict[int, int] = {}
+
+    def measure(value: Tensor, *, hook: HookPoint) -> None:
+        if isinstance(value, Tensor) and value.is_floating_point() and value.shape[:2] == (1, _PROBE_TOKENS):
+            widths[id(hook)] = value[0, 0].numel()
+
+    token_ids = torch.zeros(1, _PROBE_TOKENS, dtype=torch.long, device=bridge.cfg.device)
+    with torch.no_grad(), _attached(dict.fromkeys(points.values(), measure)):
+        bridge(token_ids, return_type=None, use_cache=False)
+    fired = {name: widths[id(point)] for name, point in points.items() if id(point) in widths}
+    n_blocks = len(bridge.blocks)
+    in_blocks = [f"blocks.{layer}.{name}" for layer in range(n_blocks) for name in _LISTED]
+    listed = tuple(name for name in ["hook_embed", *in_blocks, "ln_final.hook_normalized"] if name in fired)
+    return Hooks(model_name, {name: points[name] for name in fired}, fired, listed)
+
+
+@contextmanager
+def _attached(functions: Mapping[HookPoint, Callable[..., Tensor | None]]) -> Iterator[None]:
+    handles = [(point, point.add_hook(function)) for point, function in functions.items()]
+    try:
+        yield
+    finally:
+        for point, handle in handles:
+            handle.hook.remove()
+            point.fwd_hooks.remove(handle)
