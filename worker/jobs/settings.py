@@ -1,0 +1,72 @@
+"""What a worker is told by its environment; the only place in the worker that reads it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from catalog.settings import CatalogSettings
+from worker.jobs.errors import JobError
+
+HEARTBEAT_SECONDS = 3.0
+STALE_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """Where things are kept and how a worker runs.
+
+    device, dtype: "auto" or what torch calls them (FEATURESCOPE_DEVICE, FEATURESCOPE_DTYPE).
+    device_jobs: harvest shards, trainings and tokenisations that one worker runs at a time
+    (FEATURESCOPE_DEVICE_JOBS); more than one shares the GPU between them.
+    stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
+    """
+
+    catalog: CatalogSettings
+    device: str = "auto"
+    dtype: str = "auto"
+    device_jobs: int = 1
+    heartbeat_seconds: float = HEARTBEAT_SECONDS
+    stale_seconds: float = STALE_SECONDS
+
+    @property
+    def home(self) -> Path:
+        return self.catalog.home
+
+    @property
+    def jobs_database_url(self) -> str:
+        """DBOS's own tables: a file beside the catalog on SQLite, a schema in the same database on Postgres."""
+        if self.on_sqlite:
+            return f"sqlite:///{self.home / 'jobs.sqlite'}"
+        return self.catalog.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the catalog is a file of this machine, which one worker at a time may use."""
+        return self.catalog.database_url.startswith("sqlite")
+
+
+def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSettings:
+    """Settings from the environment. Raises JobError on a number that is none."""
+    values = os.environ if environment is None else environment
+    return WorkerSettings(
+        catalog=CatalogSettings.from_environment(),
+        device=values.get("FEATURESCOPE_DEVICE", "auto"),
+        dtype=values.get("FEATURESCOPE_DTYPE", "auto"),
+        device_jobs=int(_number(values, "FEATURESCOPE_DEVICE_JOBS", 1, least=1)),
+        heartbeat_seconds=_number(values, "FEATURESCOPE_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS, least=0.05),
+        stale_seconds=_number(values, "FEATURESCOPE_STALE_SECONDS", STALE_SECONDS, least=0.1),
+    )
+
+
+def _number(values: Mapping[str, str], name: str, default: float, *, least: float) -> float:
+    text = values.get(name)
+    if text is None:
+        return default
+    try:
+        number = float(text)
+    except ValueError:
+        raise JobError(f"{name} is {text!r}; it is a number of at least {least:g}.") from None
+    if not number >= least:
+        raise JobError(f"{name} is {text}; it is a number of at least {least:g}.")
+    return number
