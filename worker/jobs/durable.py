@@ -47,7 +47,7 @@ def configure(settings: WorkerSettings, executor_id: str) -> DBOS:
         "serializer": DBOSPortableJSONSerializer(),
         "enable_otlp": False,
         "run_migrations": False,
-        "log_level": "ERROR",
+        "log_level": "CRITICAL",
     }
     return DBOS(config=config)
 

@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 WINDOW_SECONDS = 20.0
 REPORT_EVERY_SECONDS = 0.5
@@ -57,3 +58,9 @@ class Progress:
         rate = (done - before) / (last - first) if last > first and done > before else None
         left = (self._total - done) / rate if rate else None
         return Reading(done=done, total=self._total, rate=rate, seconds_left=left)
+
+
+class Stages(Protocol):
+    """Begins a part of some work under a name that people read, and follows it."""
+
+    def __call__(self, message: str, *, total: int, unit: str) -> Progress: ...

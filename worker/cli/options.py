@@ -1,0 +1,63 @@
+"""How verbs read their words: one parser each, with help that teaches, and the options all of them share."""
+
+import argparse
+from typing import Any
+
+
+def verb_parser(verb: str, says: str, *, examples: str = "") -> argparse.ArgumentParser:
+    """A parser with --json and --debug. examples: command lines shown under the help, one a line."""
+    epilog = f"examples:\n{_indented(examples)}\n" if examples else None
+    parser = argparse.ArgumentParser(
+        prog=f"featurescope {verb}",
+        description=says,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object on the last line, for programs")
+    parser.add_argument("--debug", action="store_true", help="show the whole stack trace when something fails")
+    return parser
+
+
+def positive(text: str) -> int:
+    """A whole number above 0; underscores and a k or M behind it are understood (1_000_000, 500k, 2M)."""
+    factors = {"k": 1_000, "m": 1_000_000, "b": 1_000_000_000}
+    factor = factors.get(text[-1:].lower(), 1)
+    digits = text[:-1] if factor > 1 else text
+    try:
+        number = round(float(digits.replace("_", "")) * factor)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number") from None
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
+    return number
+
+
+def port_number(text: str) -> int:
+    """A TCP port."""
+    number = positive(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; ports go to 65535")
+    return number
+
+
+def add_address(parser: argparse.ArgumentParser) -> None:
+    """--host and --port."""
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default %(default)s)")
+    parser.add_argument("--port", type=port_number, default=8000, help="port to serve on (default %(default)s)")
+
+
+def add_following(parser: argparse.ArgumentParser) -> None:
+    """--detach."""
+    parser.add_argument(
+        "--detach", action="store_true", help="only put the job on the queue; follow it with: featurescope status"
+    )
+
+
+def given(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """The options of these names that were given."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"  {line}" for line in text.strip().splitlines())

@@ -1,0 +1,78 @@
+"""featurescope status: dictionaries, harvests, jobs and workers."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from catalog.records import DictionaryRecord, HarvestRecord, JobRecord, WorkerRecord
+
+from worker.cli.asking import open_ledger
+from worker.cli.follow import describe
+from worker.cli.options import verb_parser
+from worker.cli.output import Output, human
+from worker.jobs.settings import worker_settings
+
+SAYS = """Show models, dictionaries with their harvests, the latest jobs, and the workers that are up.
+
+With --require-worker the exit code is 1 where no worker is up, for health checks."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = verb_parser("status", SAYS)
+    parser.add_argument("--require-worker", action="store_true", help="exit with 1 where no worker is up")
+    parser.add_argument("--jobs", type=int, default=10, metavar="N", help="show the latest N jobs (default %(default)s)")
+    options = parser.parse_args(argv)
+    output = Output(as_json=options.json)
+    with open_ledger(worker_settings()).reading() as reader:
+        dictionaries, harvests = reader.dictionaries(), reader.harvests()
+        jobs, workers = reader.jobs(limit=options.jobs), reader.workers()
+    _show(output, dictionaries, jobs, workers)
+    output.result(
+        {
+            "dictionaries": [_dictionary(record) for record in dictionaries],
+            "harvests": [_harvest(record) for record in harvests],
+            "jobs": [asdict(job) for job in jobs],
+            "workers": [asdict(worker) for worker in workers],
+        }
+    )
+    return 1 if options.require_worker and not any(worker.alive for worker in workers) else 0
+
+
+def _show(
+    output: Output, dictionaries: list[DictionaryRecord], jobs: list[JobRecord], workers: list[WorkerRecord]
+) -> None:
+    output.say("Dictionaries")
+    if dictionaries:
+        heads = ["slug", "model", "hook", "kind", "features", "harvest"]
+        output.table(heads, [_line(record) for record in dictionaries])
+    else:
+        output.say("none yet: featurescope demo, or featurescope add-model and add-dictionary")
+    output.say("\nJobs")
+    for job in jobs:
+        output.say(f"{job.id}  {job.status}  {job.title}: {job.error or describe(job)}")
+    if not jobs:
+        output.say("none yet")
+    output.say("\nWorkers")
+    for worker in workers:
+        state = "up" if worker.alive else f"not heard of since {worker.last_seen_at}"
+        output.say(f"{worker.executor_id}  {worker.device}  {state}")
+    if not workers:
+        output.say("none is up: featurescope worker, or featurescope up")
+
+
+def _line(record: DictionaryRecord) -> list[Any]:
+    harvest = record.harvest
+    shown = "none" if harvest is None else f"{harvest.status}, {human(harvest.tokens)} tokens"
+    return [record.slug, record.model, record.hook_name, record.kind, record.d_sae, shown]
+
+
+def _dictionary(record: DictionaryRecord) -> dict[str, Any]:
+    names = ("slug", "name", "hash", "model", "hook_name", "kind", "d_in", "d_sae")
+    harvest = record.harvest
+    return {name: getattr(record, name) for name in names} | {"harvest": harvest.id if harvest else None}
+
+
+def _harvest(record: HarvestRecord) -> dict[str, Any]:
+    names = ("id", "status", "model", "corpus", "dictionaries", "tokens_done", "tokens", "error")
+    return {name: getattr(record, name) for name in names}

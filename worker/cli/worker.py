@@ -1,0 +1,35 @@
+"""featurescope worker: run queued jobs until stopped."""
+
+import logging
+from collections.abc import Sequence
+
+from worker.cli.options import verb_parser
+from worker.cli.output import Output
+from worker.jobs.settings import worker_settings
+from worker.jobs.worker import run_worker
+
+SAYS = """Run jobs from the queue (harvests, trainings, tokenising) until stopped with Ctrl-C or SIGTERM.
+
+Stopping, or even killing, a worker at any moment loses nothing: the next worker goes on from the last
+finished part. On SQLite one worker runs at a time; on Postgres start as many as you like, on any machine
+that shares FEATURESCOPE_HOME.
+
+FEATURESCOPE_DEVICE=cuda:1      the device of this worker (default: the first GPU, else the CPU)
+FEATURESCOPE_DTYPE=float32      bfloat16 or float32 (default: the faster one here)
+FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)"""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = verb_parser("worker", SAYS)
+    parser.add_argument("--parent", type=int, metavar="PID", help="stop when the process of this id is gone")
+    options = parser.parse_args(argv)
+    logging.getLogger("worker").setLevel(logging.INFO)
+    output = Output(as_json=options.json)
+
+    def ready(executor_id: str) -> None:
+        output.say(f"Worker {executor_id} takes jobs.")
+        output.result({"executor_id": executor_id})
+
+    run_worker(worker_settings(), on_ready=ready, parent=options.parent)
+    return 0

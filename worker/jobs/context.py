@@ -1,0 +1,36 @@
+"""What every job is handed: the settings, the catalog, and the models this worker has loaded."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.jobs.ledger import Ledger
+from worker.jobs.models import ModelCache
+from worker.jobs.progress import Progress, Stages
+from worker.jobs.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """The world of a job, made once by the process it runs in."""
+
+    settings: WorkerSettings
+    ledger: Ledger
+    models: ModelCache
+
+    @property
+    def home(self) -> Path:
+        return self.settings.home
+
+    def stages(self, job_id: str) -> Stages:
+        """Parts of a job, whose progress is written to its row."""
+
+        def begin(message: str, *, total: int, unit: str) -> Progress:
+            self.ledger.at_stage(job_id, message, total=total, unit=unit)
+            return Progress(lambda reading: self.ledger.progressed(job_id, reading), total=total)
+
+        return begin
+
+
+def make_context(settings: WorkerSettings, ledger: Ledger) -> JobContext:
+    """A context without any model loaded yet."""
+    return JobContext(settings, ledger, ModelCache(device=settings.device, dtype=settings.dtype))

@@ -1,0 +1,59 @@
+"""Finds the tokenised corpus of a request under the home folder, and makes it where it is not there yet."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from worker.corpus.build import BuildProgress, build_corpus
+from worker.corpus.sources import parse_source
+from worker.corpus.tokenized import META, Corpus
+from worker.jobs.errors import JobError
+from worker.jobs.places import content_key, corpus_folder
+from worker.jobs.progress import Stages
+from worker.lm.tokenizer import Tokenizer
+
+
+def corpus_of(
+    home: Path,
+    spec: str,
+    tokenizer: Tokenizer,
+    *,
+    stages: Stages,
+    max_documents: int | None = None,
+    max_tokens: int | None = None,
+) -> Corpus:
+    """The corpus, tokenised for this tokenizer; a finished one is opened as it is.
+
+    spec: the folder of a corpus that is tokenised already, or what `parse_source` takes.
+    Files that have changed since make another corpus. Raises CorpusError on an empty one.
+    """
+    if (Path(spec) / META).is_file():
+        return Corpus.open(spec, tokenizer=tokenizer)
+    source = parse_source(spec)
+    key = content_key(
+        dict(source.description), _fingerprint(source.description), tokenizer.hash, max_documents, max_tokens
+    )
+    folder = corpus_folder(home, key)
+    if (folder / META).is_file():
+        return Corpus.open(folder, tokenizer=tokenizer)
+    progress = stages("Tokenising the corpus", total=max_tokens or 0, unit="tokens")
+
+    def tell(built: BuildProgress) -> None:
+        progress.update(built.tokens, total=max_tokens or built.tokens)
+
+    return build_corpus(
+        source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens
+    )
+
+
+def _fingerprint(description: Mapping[str, Any]) -> list[tuple[str, int, int]]:
+    """Names, sizes and times of the files behind a local source, so that a change of them is seen."""
+    if "path" not in description:
+        return []
+    path = Path(description["path"])
+    files = sorted(path.rglob("*")) if path.is_dir() else [path]
+    try:
+        stats = [(str(file), file.stat()) for file in files if file.is_file()]
+    except OSError as error:
+        raise JobError(f"The files of the corpus in {str(path)!r} cannot be read: {error}.") from error
+    return [(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats]

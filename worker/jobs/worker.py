@@ -1,0 +1,135 @@
+"""A worker process: takes jobs from the queues until it is told to stop, and looks after the work of dead workers."""
+
+import logging
+import os
+import platform
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from importlib.metadata import version
+
+from catalog.engine import make_engine
+from catalog.records import WorkerRecord
+from catalog.revision import check_revision
+from dbos import DBOS
+from filelock import FileLock, Timeout
+
+from worker.jobs import durable
+from worker.jobs.context import make_context
+from worker.jobs.errors import WorkerRunning
+from worker.jobs.heartbeats import Heartbeat, Watch
+from worker.jobs.ledger import Ledger, now
+from worker.jobs.places import worker_lock_path
+from worker.jobs.settings import WorkerSettings
+from worker.jobs.workflows import register_workflows
+
+log = logging.getLogger(__name__)
+
+
+def run_worker(settings: WorkerSettings, *, on_ready: Callable[[str], None], parent: int | None = None) -> None:
+    """Work until SIGTERM or SIGINT, then leave at once: whatever was under way is taken up by the next worker.
+
+    on_ready: called with the executor id when jobs are being taken.
+    parent: a process whose end is a sign to stop as well.
+    Raises WorkerRunning where an SQLite catalog has its worker already, WrongRevision on another revision.
+    """
+    engine = make_engine(settings.catalog.database_url)
+    check_revision(engine)
+    with sole_worker(settings) if settings.on_sqlite else nullcontext():
+        _serve(settings, Ledger(engine), on_ready, parent=parent)
+
+
+@contextmanager
+def sole_worker(settings: WorkerSettings) -> Iterator[None]:
+    """Holds the lock of the home folder. Raises WorkerRunning where another process has it."""
+    path = worker_lock_path(settings.home)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(path, timeout=0):
+            yield
+    except Timeout:
+        raise WorkerRunning(
+            f"A worker already runs on the SQLite catalog in {settings.home}; it takes all jobs. Stop it first, or use "
+            "Postgres (FEATURESCOPE_DATABASE_URL), on which many workers share the jobs."
+        ) from None
+
+
+def _serve(
+    settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], None], *, parent: int | None
+) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    executor_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+    heartbeat = Heartbeat(
+        _beater(settings, ledger, executor_id),
+        every_seconds=settings.heartbeat_seconds,
+        on_error=lambda error: log.warning("The heartbeat could not be written: %s", error),
+    )
+    heartbeat.start()
+    durable.configure(settings, executor_id)
+    register_workflows(make_context(settings, ledger))
+    durable.launch(settings)
+    on_ready(executor_id)
+    watch = Watch(stale_seconds=0.0 if settings.on_sqlite else settings.stale_seconds)
+    while parent is None or os.getppid() == parent:
+        _look_after(ledger, watch, executor_id)
+        if stopping.wait(settings.heartbeat_seconds):
+            break
+    heartbeat.stop()
+    with ledger.writing() as writer:
+        writer.remove_worker(executor_id)
+    logging.shutdown()
+    os._exit(0)
+
+
+def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Callable[[], None]:
+    device = settings.device if settings.device != "auto" else platform.machine()
+
+    def beat() -> None:
+        with ledger.writing() as writer:
+            writer.heartbeat(
+                WorkerRecord(
+                    executor_id=executor_id,
+                    host=socket.gethostname(),
+                    pid=os.getpid(),
+                    version=version("featurescope"),
+                    device=device,
+                    last_seen_at=now(),
+                    alive=True,
+                )
+            )
+
+    return beat
+
+
+def _look_after(ledger: Ledger, watch: Watch, executor_id: str) -> None:
+    """Put the work of dead workers back on its queues, and stop what somebody cancelled."""
+    try:
+        with ledger.reading() as reader:
+            living = watch.living(reader.workers()) | {executor_id}
+        take_over(living)
+        stop_cancelled(ledger)
+    except Exception:  # noqa: BLE001 (a worker outlives a database that is away for a while)
+        log.warning("Looking after other workers failed; trying again soon.", exc_info=True)
+
+
+def take_over(living: frozenset[str]) -> None:
+    """Resume what workers outside `living` were at, each on the queue it came from, so that its limits hold."""
+    for workflow in DBOS.list_workflows(status="PENDING", load_input=False, load_output=False):
+        if workflow.executor_id not in living:
+            log.warning("Taking over %s from %s.", workflow.workflow_id, workflow.executor_id)
+            DBOS.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+
+
+def stop_cancelled(ledger: Ledger) -> None:
+    """Cancel the workflows, children included, of jobs whose row says so."""
+    active = DBOS.list_workflows(
+        status=["PENDING", "ENQUEUED"], has_parent=False, load_input=False, load_output=False
+    )
+    for workflow in active:
+        if ledger.job(workflow.workflow_id).status == "cancelled":
+            DBOS.cancel_workflow(workflow.workflow_id, cancel_children=True)
