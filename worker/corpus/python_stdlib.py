@@ -7,10 +7,10 @@ import re
 import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
-
 from pydoc_data.topics import topics
 
 from worker.corpus.document import Document
+from worker.corpus.errors import SourceError
 from worker.corpus.licence_header import without_licence_header
 from worker.corpus.near_duplicates import SeenLines
 
@@ -44,7 +44,7 @@ def documents() -> Iterator[Document]:
     Left out: tests, `encodings`, generated tables, files shorter than 200
     characters and files that mostly repeat an earlier one. Licence headers are
     folded. The help topics (`pydoc_data.topics`) are a document each, named
-    'topics/NAME'. Raises FileNotFoundError where the library has no sources.
+    'topics/NAME'. Raises SourceError where the library has no sources.
     """
     seen = SeenLines(max_share=_MAX_SHARED_LINES, min_lines=_MIN_SHARED_LINES)
     for document in _all_documents(_library_folder()):
@@ -57,7 +57,7 @@ def documents() -> Iterator[Document]:
 def _library_folder() -> Path:
     folder = Path(sysconfig.get_path("stdlib"))
     if not (folder / "argparse.py").is_file():
-        raise FileNotFoundError(
+        raise SourceError(
             f"The folder {str(folder)!r} holds no sources of the Python standard library. "
             "Install the full Python, or harvest another corpus."
         )
