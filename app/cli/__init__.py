@@ -1,0 +1,1 @@
+"""The verbs that need no model: serve and export."""

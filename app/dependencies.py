@@ -1,0 +1,46 @@
+"""What a route is handed: a view of the catalog for the length of one request, and the site it prints with."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment
+from sqlalchemy import Engine
+
+from app.library import Library, Shelf
+from app.paths import SitePaths
+from app.settings import AppSettings
+from catalog.engine import session_scope
+from catalog.reader import CatalogReader
+
+
+class Site:
+    """What the whole app shares: settings, database, templates, addresses."""
+
+    def __init__(self, settings: AppSettings, engine: Engine, environment: Environment, paths: SitePaths) -> None:
+        self.settings = settings
+        self.engine = engine
+        self.paths = paths
+        self.shelf = Shelf()
+        self._environment = environment
+
+    def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """A template filled in."""
+        return HTMLResponse(self._environment.get_template(template).render(values), status_code=status)
+
+
+def site_of(request: Request) -> Site:
+    """The site this app was built with."""
+    return request.app.state.site
+
+
+def library_of(request: Request) -> Iterator[Library]:
+    """A reading session that ends with the request."""
+    site = site_of(request)
+    with session_scope(site.engine) as session:
+        yield Library(CatalogReader(session), site.shelf)
+
+
+SiteOf = Annotated[Site, Depends(site_of)]
+LibraryOf = Annotated[Library, Depends(library_of)]

@@ -1,0 +1,100 @@
+"""Errors as pages for people and as JSON for programs: what is wrong, and the way out."""
+
+import logging
+import uuid
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from app.dependencies import site_of
+from app.library import FeatureNotFound, NotHarvested
+from catalog.errors import BadQuery, CatalogError, NotFound, Unreachable, WrongRevision
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A place to go instead."""
+
+    href: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What went wrong, as both kinds of answer say it."""
+
+    status: int
+    code: str
+    title: str
+    message: str
+    hint: str = ""
+    nearest: tuple[Link, ...] = ()
+
+
+def add_error_answers(app: FastAPI) -> None:
+    """Let every error answer with a page or, below /api/, with the error object."""
+    app.add_exception_handler(CatalogError, _answer_catalog)
+    app.add_exception_handler(HTTPException, _answer_http)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+def answer(request: Request, problem: Problem) -> Response:
+    """The problem as the path asked for it."""
+    if request.url.path.removeprefix(site_of(request).paths.prefix).startswith("/api/"):
+        body = {"error": {"code": problem.code, "message": problem.message, "hint": problem.hint}}
+        return JSONResponse(body, status_code=problem.status)
+    return site_of(request).page("error.html", status=problem.status, error=problem)
+
+
+def _answer_catalog(request: Request, error: Exception) -> Response:
+    if isinstance(error, NotFound):
+        return answer(request, _not_found(request, error))
+    if isinstance(error, BadQuery):
+        return answer(request, Problem(400, "bad_query", "That list cannot be made", str(error)))
+    if isinstance(error, WrongRevision | Unreachable):
+        return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
+    log.error("catalog error on %s: %s", request.url.path, error)
+    return answer(request, Problem(500, "catalog_error", "The catalog failed", str(error)))
+
+
+def _not_found(request: Request, error: NotFound) -> Problem:
+    paths = site_of(request).paths
+    nearest: tuple[Link, ...] = ()
+    if isinstance(error, FeatureNotFound):
+        place = error.nearest_index
+        nearest = (Link(paths.feature(error.dictionary, place), f"feature {place}"),)
+    elif error.kind == "dictionary":
+        nearest = tuple(Link(paths.dictionary(slug), slug) for slug in error.nearest)
+    title = "Not harvested yet" if isinstance(error, NotHarvested) else f"No such {error.kind}"
+    return Problem(404, "not_found", title, str(error), _hint(nearest), nearest)
+
+
+def _hint(nearest: tuple[Link, ...]) -> str:
+    return "" if nearest else "The front page lists what there is."
+
+
+def _answer_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        message = f"There is no page at {request.url.path!r}."
+        return answer(request, Problem(404, "not_found", "No such page", message, "The front page lists what there is."))
+    return answer(request, Problem(error.status_code, "refused", "That is not possible", f"{error.detail}."))
+
+
+def _answer_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    parts = [f"{'.'.join(str(place) for place in item['loc'][1:])}: {item['msg']}" for item in error.errors()]
+    return answer(request, Problem(422, "invalid", "That address is not understood", "; ".join(parts) + "."))
+
+
+def _answer_unexpected(request: Request, error: Exception) -> Response:
+    number = uuid.uuid4().hex[:8]
+    log.error("error %s on %s", number, request.url.path, exc_info=error)
+    message = f"Something failed while this page was made. It is in the log as error {number}."
+    return answer(request, Problem(500, "internal", "Our fault", message, "Try again, or tell whoever runs this server."))

@@ -1,0 +1,43 @@
+"""Builds the web application from its settings. Nothing happens on import."""
+
+from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+
+from app.dependencies import Site
+from app.errors import add_error_answers
+from app.metrics import Metrics, Stopwatch
+from app.paths import SitePaths, StaticFileHashes
+from app.routes import api_dictionaries, api_features, api_jobs, compare, dictionaries, features, health, home, jobs
+from app.security import Guard
+from app.settings import AppSettings
+from app.static_files import CachedStaticFiles
+from app.templating import STATIC, make_environment
+from app.version import VERSION
+from catalog.engine import make_engine
+
+ROUTES = (home, compare, jobs, health, api_dictionaries, api_features, api_jobs, dictionaries, features)
+
+
+def create_app(settings: AppSettings) -> FastAPI:
+    """The application. The catalog is opened with the first request that needs it."""
+    metrics = Metrics()
+    paths = SitePaths(StaticFileHashes(STATIC), prefix=settings.path_prefix)
+    app = FastAPI(
+        title="Featurescope",
+        version=VERSION,
+        description="What every page shows, as JSON.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        root_path=settings.path_prefix,
+    )
+    app.state.site = Site(settings, make_engine(settings.catalog.database_url), make_environment(paths, is_live=True, version=VERSION), paths)
+    app.state.metrics = metrics
+    for module in ROUTES:
+        app.include_router(module.router)
+    app.mount("/static", CachedStaticFiles(directory=STATIC), name="static")
+    add_error_answers(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)
+    app.add_middleware(Stopwatch, metrics=metrics)
+    app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
+    return app

@@ -1,0 +1,76 @@
+"""Numbers as people read them. Every figure on a page goes through one of these."""
+
+import math
+
+MINUTE = 60
+HOUR = 3600
+DAY = 86400
+
+
+def count(value: int) -> str:
+    """A whole number with thousands apart: 12,345."""
+    return f"{value:,}"
+
+
+def significant(value: float) -> str:
+    """A measurement to three significant digits, without an exponent where that stays readable."""
+    if value == 0:
+        return "0"
+    if not math.isfinite(value):
+        return "–"
+    if 0.001 <= abs(value) < 100_000:
+        digits = max(0, 2 - math.floor(math.log10(abs(value))))
+        return f"{value:,.{min(digits, 5)}f}".replace("-", "−")
+    return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """As `significant`, with a plus sign before what is above zero."""
+    return f"+{significant(value)}" if value > 0 else significant(value)
+
+
+def share(value: float) -> str:
+    """A fraction in [0, 1] as a percentage, to about two significant digits."""
+    percent = value * 100
+    if percent == 0:
+        return "0 %"
+    if percent >= 99.95:
+        return "100 %"
+    if percent >= 10:
+        return f"{percent:.0f} %"
+    if percent >= 1:
+        return f"{percent:.1f} %"
+    digits = min(6, 1 - math.floor(math.log10(percent)))
+    return f"{percent:.{digits}f} %"
+
+
+def one_in(density: float) -> str:
+    """A density in plain words: 'one token in 8,100'."""
+    if density <= 0:
+        return "no token"
+    if density > 0.5:
+        return f"{share(density)} of tokens"
+    spacing = 1 / density
+    rounded = round(spacing, 1 - math.floor(math.log10(spacing))) if spacing >= 100 else round(spacing)
+    return f"one token in {rounded:,.0f}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the two largest units: '1 h 5 min', '40 s'."""
+    seconds = max(0, round(seconds))
+    if seconds < MINUTE:
+        return f"{seconds} s"
+    if seconds < HOUR:
+        return f"{seconds // MINUTE} min {seconds % MINUTE} s"
+    if seconds < DAY:
+        return f"{seconds // HOUR} h {seconds % HOUR // MINUTE} min"
+    return f"{seconds // DAY} d {seconds % DAY // HOUR} h"
+
+
+def plural(value: int, noun: str) -> str:
+    """A count with its noun: '1 context', '20 contexts'."""
+    if value == 1:
+        return f"1 {noun}"
+    if noun.endswith("y"):
+        return f"{value:,} {noun[:-1]}ies"
+    return f"{value:,} {noun}s"

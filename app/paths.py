@@ -1,0 +1,135 @@
+"""Addresses of pages and files: absolute paths on a server, relative ones in a folder opened from disk."""
+
+import hashlib
+from pathlib import Path
+from typing import Protocol
+from urllib.parse import urlencode
+
+
+class Paths(Protocol):
+    """What templates link to. A dictionary is named by its slug."""
+
+    def home(self) -> str:
+        """The front page."""
+        ...
+
+    def dictionary(self, dictionary: str, **query: object) -> str:
+        """The list of a dictionary's features, with its filters."""
+        ...
+
+    def feature(self, dictionary: str, index: int, **query: object) -> str:
+        """One feature."""
+        ...
+
+    def static(self, name: str) -> str:
+        """A file of `static/`."""
+        ...
+
+
+class StaticFileHashes:
+    """Content hashes of the files in a folder, read once, so that addresses change with content."""
+
+    def __init__(self, folder: Path) -> None:
+        self._hashes = {
+            path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            for path in sorted(folder.rglob("*"))
+            if path.is_file()
+        }
+
+    def __getitem__(self, name: str) -> str:
+        return self._hashes[name]
+
+
+class SitePaths:
+    """Paths on the server, below the prefix a proxy may add."""
+
+    def __init__(self, hashes: StaticFileHashes, *, prefix: str = "") -> None:
+        self._hashes = hashes
+        self.prefix = prefix.rstrip("/")
+
+    def home(self) -> str:
+        """The front page."""
+        return f"{self.prefix}/"
+
+    def jobs(self) -> str:
+        """Running and finished jobs."""
+        return f"{self.prefix}/jobs"
+
+    def jobs_part(self) -> str:
+        """The list of jobs alone."""
+        return f"{self.prefix}/jobs/list"
+
+    def progress_part(self) -> str:
+        """Running jobs alone, as the front page shows them."""
+        return f"{self.prefix}/jobs/running"
+
+    def api_page(self) -> str:
+        """The description of the JSON twins."""
+        return f"{self.prefix}/api"
+
+    def dictionary(self, dictionary: str, **query: object) -> str:
+        """The list of a dictionary's features, with its filters."""
+        return f"{self.prefix}/d/{dictionary}{_query(query)}"
+
+    def random(self, dictionary: str) -> str:
+        """A random live feature."""
+        return f"{self.prefix}/d/{dictionary}/random"
+
+    def feature(self, dictionary: str, index: int, **query: object) -> str:
+        """One feature."""
+        return f"{self.prefix}/d/{dictionary}/{index}{_query(query)}"
+
+    def context(self, dictionary: str, index: int, context: int) -> str:
+        """One whole context, as a page."""
+        return f"{self.prefix}/d/{dictionary}/{index}/contexts/{context}"
+
+    def contexts(self, dictionary: str, index: int) -> str:
+        """What the pages of a feature's contexts begin with; the id follows."""
+        return f"{self.prefix}/d/{dictionary}/{index}/contexts/"
+
+    def compare(self, **query: object) -> str:
+        """Two features side by side."""
+        return f"{self.prefix}/compare{_query(query)}"
+
+    def api(self, path: str) -> str:
+        """A JSON twin."""
+        return f"{self.prefix}/api/v1/{path}"
+
+    def static(self, name: str) -> str:
+        """A file of `static/`, its address changing with its content."""
+        return f"{self.prefix}/static/{name}?v={self._hashes[name]}"
+
+
+class FolderPaths:
+    """Plain relative links between the files of an exported site, from a page `depth` folders down."""
+
+    def __init__(self, *, depth: int) -> None:
+        self._up = "../" * depth
+
+    def home(self) -> str:
+        """The first page of the list."""
+        return f"{self._up}index.html"
+
+    def dictionary(self, dictionary: str, **query: object) -> str:
+        """The list of features; `page` in the query chooses which page of it."""
+        page = query.get("page", 1)
+        return self.home() if page == 1 else f"{self._up}list/{page}.html"
+
+    def feature(self, dictionary: str, index: int, **query: object) -> str:
+        """One feature's file; they lie a thousand to a folder."""
+        return f"{self._up}{feature_file(index)}"
+
+    def static(self, name: str) -> str:
+        """A copied file."""
+        return f"{self._up}static/{name}"
+
+
+def feature_file(index: int) -> str:
+    """Where an exported feature lies in its folder."""
+    return f"features/{index // 1000:04d}/{index}.html"
+
+
+def _query(query: dict[str, object]) -> str:
+    """Query string of the parameters that are set, or nothing."""
+    chosen = {key.rstrip("_"): value for key, value in query.items() if value is not None and value != ""}
+    return f"?{urlencode(chosen)}" if chosen else ""

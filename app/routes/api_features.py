@@ -1,0 +1,52 @@
+"""JSON: one feature, one of its contexts, and two features compared."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import JSONResponse
+
+from app.dependencies import LibraryOf
+from app.library import Library
+from app.routes.compare import parse_address
+from app.twins.feature import context_json, feature_json
+from app.twins.shapes import ContextShape, ErrorAnswer, FeatureAnswer
+
+ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (400, 404, 422)}
+router = APIRouter(prefix="/api/v1", tags=["features"], responses=ERRORS)
+Harvest = Annotated[str | None, Query(description="id of a harvest; the newest complete one by default")]
+
+
+@router.get(
+    "/dictionaries/{dictionary}/features/{index}",
+    summary="One feature",
+    responses={200: {"model": FeatureAnswer}},
+    response_model=None,
+)
+def show_feature(dictionary: str, index: int, library: LibraryOf, harvest: Harvest = None) -> JSONResponse:
+    """Everything the page of one feature shows."""
+    return JSONResponse(_feature(library, dictionary, index, harvest))
+
+
+@router.get(
+    "/dictionaries/{dictionary}/features/{index}/contexts/{context}",
+    summary="One context of a feature",
+    responses={200: {"model": ContextShape}},
+    response_model=None,
+)
+def show_context(
+    dictionary: str, index: int, context: int, library: LibraryOf, harvest: Harvest = None
+) -> JSONResponse:
+    """A whole context that the page of the feature shows, with the feature's activations."""
+    source = library.feature(dictionary, index, harvest)
+    return JSONResponse(context_json(source, context, library.vocabulary(source.dictionary)))
+
+
+@router.get("/compare", summary="Two features", response_model=None)
+def compare(library: LibraryOf, a: str, b: str) -> JSONResponse:
+    """Two features, each named dictionary/number."""
+    return JSONResponse({name: _feature(library, *parse_address(at), None) for name, at in (("a", a), ("b", b))})
+
+
+def _feature(library: Library, dictionary: str, index: int, harvest: str | None) -> dict[str, Any]:
+    source = library.feature(dictionary, index, harvest)
+    return feature_json(source, library.vocabulary(source.dictionary))

@@ -1,0 +1,71 @@
+"""One feature: its page, its embeddable form, and its contexts in whole."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import HTMLResponse
+
+from app.dependencies import LibraryOf, Site, SiteOf
+from app.library import Library
+from app.pages.charts import Scale
+from app.pages.feature import MAIN_PARTS, SIDE_PARTS, FeaturePage, PageParts, feature_page
+from app.pages.whole import ContextPage, context_page
+
+router = APIRouter(include_in_schema=False)
+Harvest = Annotated[str | None, Query()]
+
+
+@router.get("/d/{dictionary}/{index}")
+def show_feature(
+    dictionary: str,
+    index: int,
+    request: Request,
+    site: SiteOf,
+    library: LibraryOf,
+    *,
+    x: Scale = "linear",
+    y: Scale = "log",
+    harvest: Harvest = None,
+    show: str = "",
+) -> HTMLResponse:
+    """Everything known of one feature; with `?embed`, only the parts named in `show`."""
+    source = library.feature(dictionary, index, harvest)
+    parts = _parts(show) if show else PageParts()
+    page = feature_page(source, x=x, y=y, parts=parts, contexts_path=site.paths.contexts(dictionary, index))
+    is_embed = "embed" in request.query_params
+    values = {"page": page, "frame_address": _frame_address(request, site, page), "shown_parts": MAIN_PARTS + SIDE_PARTS}
+    return site.page("feature/embed.html" if is_embed else "feature/show.html", **values)
+
+
+@router.get("/d/{dictionary}/{index}/contexts/{context}")
+def show_context(
+    dictionary: str, index: int, context: int, site: SiteOf, library: LibraryOf, harvest: Harvest = None
+) -> HTMLResponse:
+    """One context from its first token to its last."""
+    return site.page("context/show.html", page=_context(library, dictionary, index, context, harvest))
+
+
+@router.get("/d/{dictionary}/{index}/contexts/{context}/text")
+def show_context_part(
+    dictionary: str, index: int, context: int, site: SiteOf, library: LibraryOf, harvest: Harvest = None
+) -> HTMLResponse:
+    """The text of one context alone."""
+    return site.page("context/_whole.html", page=_context(library, dictionary, index, context, harvest))
+
+
+def _context(library: Library, dictionary: str, index: int, context: int, harvest: str | None) -> ContextPage:
+    return context_page(library.feature(dictionary, index, harvest), context)
+
+
+def _parts(show: str) -> PageParts:
+    """The parts named, in the order of the page; unknown names count for nothing."""
+    named = {name.strip() for name in show.split(",")}
+    return PageParts(
+        tuple(part for part in MAIN_PARTS if part in named), tuple(part for part in SIDE_PARTS if part in named)
+    )
+
+
+def _frame_address(request: Request, site: Site, page: FeaturePage) -> str:
+    """The absolute address to put into another page's frame."""
+    base = f"{request.url.scheme}://{request.url.netloc}"
+    return f"{base}{site.paths.feature(page.dictionary, page.index)}?embed&show=top,histogram"

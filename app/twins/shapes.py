@@ -1,0 +1,126 @@
+"""The shapes of the JSON answers, for the OpenAPI description. Answers are built without passing through these."""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+Fired = tuple[int, float]
+
+
+class ErrorBody(BaseModel):
+    """What every failing request answers."""
+
+    code: str
+    message: str
+    hint: str
+
+
+class ErrorAnswer(BaseModel):
+    """An error."""
+
+    error: ErrorBody
+
+
+class HarvestShape(BaseModel):
+    """The harvest whose numbers are shown."""
+
+    id: str
+    status: str
+    tokens: int
+    corpus: str
+
+
+class DictionaryShape(BaseModel):
+    """A dictionary. hash is its identity, slug its readable alias."""
+
+    name: str
+    slug: str
+    hash: str
+    model: str
+    hook_name: str
+    kind: str
+    d_in: int
+    d_sae: int
+    quality: dict[str, Any] | None
+    harvest: HarvestShape | None
+
+
+class DictionariesAnswer(BaseModel):
+    """Every dictionary."""
+
+    dictionaries: list[DictionaryShape]
+
+
+class FeatureLine(BaseModel):
+    """One feature of a list. top_token: text of its likeliest token."""
+
+    index: int
+    density: float = Field(description="share of tokens on which it fires, 0 to 1")
+    peak: float
+    mean: float
+    tokens_fired: int
+    label: str | None
+    top_token: str | None
+    promoted: list[str]
+
+
+class FeaturesAnswer(BaseModel):
+    """A page of a list. next: the cursor to pass as `after`, or null at the end."""
+
+    features: list[FeatureLine]
+    next: str | None
+    previous: str | None
+    harvest: str | None
+
+
+class ContextShape(BaseModel):
+    """A whole context. activations: [position, value] pairs, positions counted from the context's first token."""
+
+    context: int
+    document: str
+    start: int
+    peak: float
+    peak_position: int | None
+    tokens: list[str]
+    token_ids: list[int]
+    activations: list[Fired]
+
+
+class BandShape(BaseModel):
+    """A fifth of the sampled firing contexts, strongest first."""
+
+    low: float
+    high: float
+    share_of_firings: float
+    share_of_activation: float
+    contexts: list[ContextShape]
+
+
+class FeatureAnswer(BaseModel):
+    """Everything the page of one feature shows."""
+
+    index: int
+    dictionary: str
+    counts: dict[str, Any]
+    histogram: dict[str, list[float] | list[int]]
+    top_contexts: list[ContextShape]
+    bands: dict[str, Any]
+    controls: list[dict[str, Any]]
+    promoted: list[dict[str, Any]]
+    suppressed: list[dict[str, Any]]
+    logit_histogram: dict[str, Any] | None
+    token_statistics: dict[str, list[dict[str, Any]]]
+    neighbours: list[dict[str, Any]]
+    coactivation: list[dict[str, Any]]
+    position: dict[str, Any]
+    labels: list[dict[str, Any]]
+    previous: int | None
+    next: int | None
+    provenance: dict[str, Any]
+
+
+class JobsAnswer(BaseModel):
+    """Jobs, newest first, and workers."""
+
+    jobs: list[dict[str, Any]]
+    workers: list[dict[str, Any]]
