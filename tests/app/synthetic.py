@@ -283,7 +283,7 @@ def _harvest_record(slug: str, cut: list[ContextRecord], n_tokens: int) -> Harve
         id=f"harvest-of-{slug}",
         status="complete",
         model="tiny",
-        corpus="made-up sentences",
+        corpus="made-up-sentences",
         dictionaries=(slug,),
         job_id=None,
         tokens_done=n_tokens,

@@ -1,0 +1,57 @@
+"""A stored synthetic harvest and a client, once for each kind of database."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from app.main import create_app
+from app.settings import AppSettings
+from catalog.engine import make_engine
+from catalog.revision import migrate
+from catalog.settings import CatalogSettings
+from tests.app.stored import store, store_jobs
+from tests.app.synthetic import SyntheticHarvest, synthetic_harvest
+
+BASE = "http://127.0.0.1"
+
+
+@pytest.fixture(scope="session")
+def harvested() -> SyntheticHarvest:
+    """The harvest every page test reads; values only."""
+    return synthetic_harvest()
+
+
+@pytest.fixture(scope="session")
+def stored_url(harvested: SyntheticHarvest, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An SQLite catalog with the synthetic harvest in it; tests only read it."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.sqlite'}"
+    engine = make_engine(url)
+    store(engine, harvested)
+    store_jobs(engine)
+    engine.dispose()
+    return url
+
+
+def settings_for(url: str, home: Path, **changes: object) -> AppSettings:
+    """Settings of an app over that database, without a guided start unless one is given."""
+    chosen = {"guide": home / "demo.json", "allowed_hosts": ("127.0.0.1",), **changes}
+    return AppSettings(catalog=CatalogSettings(home, url), **chosen)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.fixture
+def client(stored_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of the app over the stored harvest."""
+    with TestClient(create_app(settings_for(stored_url, tmp_path)), base_url=BASE) as client:
+        yield client
+
+
+@pytest.fixture
+def empty_client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
+    """A client of the app over an empty catalog of either kind."""
+    engine = make_engine(database_url)
+    migrate(engine)
+    engine.dispose()
+    with TestClient(create_app(settings_for(database_url, tmp_path)), base_url=BASE) as client:
+        yield client
