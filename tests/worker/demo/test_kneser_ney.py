@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter, defaultdict
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,21 +17,18 @@ class ObviousKneserNey:
 
     def __init__(self, stream, order, vocabulary):
         self.order, self.vocabulary = order, vocabulary
-        texts = self._texts(stream)
         plain = {size: Counter() for size in range(1, order + 1)}
         before = defaultdict(set)
-        for text in texts:
-            for size in range(1, order + 1):
-                for start in range(len(text) - size + 1):
-                    gram = tuple(text[start : start + size])
-                    plain[size][gram] += 1
-                    if start:
-                        before[gram].add(text[start - 1])
+        for text in self._texts(stream):
+            for size, start in product(range(1, order + 1), range(len(text))):
+                gram = tuple(text[start : start + size])
+                plain[size][gram] += len(gram) == size
+                before[gram] |= set(text[start - 1 : start])
         self.counts = {
             size: {
                 gram: count if size == order or gram[0] == BOS else len(before[gram])
                 for gram, count in plain[size].items()
-                if gram != (BOS,)
+                if gram != (BOS,) and count
             }
             for size in plain
         }
