@@ -1,0 +1,165 @@
+"""Folds the partial results of all shards, in their order, into one result a dictionary."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+
+from worker.harvest.bands import band_samples, context_columns
+from worker.harvest.batch import Contexts
+from worker.harvest.context_tokens import ContextTokens
+from worker.harvest.controls import Pool, choose_controls
+from worker.harvest.corpus_counts import CorpusCounts
+from worker.harvest.counts import FeatureCounts
+from worker.harvest.partial import load_partial, partial_path
+from worker.harvest.plan import HarvestPlan, pool_ids
+from worker.harvest.reducers import Reducers
+from worker.harvest.result import CoactivationColumns, CorpusColumns, HarvestResult, ReserveColumns, SummaryCounts
+from worker.harvest.threads import Threads
+from worker.harvest.tokens import ExactCounts, token_statistics
+
+Progress = Callable[[int, int], None]
+DENSE = 0.1
+N_RELATED = 10
+_DENSITY_STEP = 0.25
+_LEAST_DENSITY = -10.0
+
+
+def merge_shards(
+    plan: HarvestPlan,
+    folder: Path,
+    *,
+    contexts: Contexts,
+    neighbours: Sequence[Int64[np.ndarray, "d_sae nearest"]] | None = None,
+    on_progress: Progress | None = None,
+) -> list[HarvestResult]:
+    """One result a dictionary, in the order in which they were harvested.
+
+    neighbours: nearest features by decoder cosine of each dictionary, for near misses among controls.
+    on_progress: called after each shard with shards folded and in all.
+    Raises HarvestError where a shard is missing, damaged or of another plan.
+    """
+    pool = pool_ids(plan, contexts)
+    merged: list[Reducers] = []
+    corpus: CorpusCounts | None = None
+    for shard in range(plan.n_shards):
+        states = load_partial(partial_path(folder, shard), plan.digest)
+        counts = CorpusCounts.from_arrays(states.pop("corpus")["counts"])
+        reducers = [Reducers.from_arrays(plan, states.pop(key), pool_ids=pool) for key in sorted(states, key=int)]
+        if corpus is None:
+            corpus, merged = counts, reducers
+        else:
+            corpus.merge(counts)
+            for mine, theirs in zip(merged, reducers, strict=True):
+                mine.merge(theirs)
+        if on_progress is not None:
+            on_progress(shard + 1, plan.n_shards)
+    assert corpus is not None
+    tokens = ContextTokens(contexts)
+    seen = corpus.result()
+    near = neighbours or [np.empty((0, 0), np.int64)] * len(merged)
+    with Threads(torch.get_num_threads()) as threads:
+        finish = _Finish(plan, seen, tokens, pool, threads)
+        return [finish.result(reducers, nearest) for reducers, nearest in zip(merged, near, strict=True)]
+
+
+class _Finish:
+    """From merged reducers to a result."""
+
+    def __init__(
+        self,
+        plan: HarvestPlan,
+        corpus: CorpusColumns,
+        tokens: ContextTokens,
+        pool: Int64[np.ndarray, " pool"],
+        threads: Threads,
+    ) -> None:
+        self._plan, self._corpus, self._tokens = plan, corpus, tokens
+        self._pool, self._threads = pool, threads
+
+    def result(self, reducers: Reducers, nearest: Int64[np.ndarray, "_ nearest"]) -> HarvestResult:
+        """Everything of one dictionary."""
+        counts = reducers.counts.result()
+        d_sae = len(counts.peak)
+        top, sample = reducers.top.result(), reducers.sample.result()
+        banded = band_samples(sample, top, counts.contexts_fired, self._threads)
+        coactivation = reducers.coactivation.result(self._threads)
+        statistics = {
+            name: token_statistics(
+                sample, self._exact(counts, by_id), self._tokens, shift=shift, threads=self._threads
+            )
+            for name, shift, by_id in (
+                ("tokens", 0, self._corpus.token_counts),
+                ("previous_tokens", -1, self._corpus.previous_counts),
+                ("next_tokens", 1, self._corpus.next_counts),
+            )
+        }
+        table, rows = self._tokens.rows(self._pool)
+        shown, reserved = choose_controls(
+            Pool(self._pool, table[rows], reducers.pool.result()),
+            statistics["tokens"][1],
+            _related(nearest, coactivation, d_sae),
+            seed=self._plan.options.seed,
+            threads=self._threads,
+        )
+        offsets, bins, filled = reducers.histogram.result()
+        fired, sums = reducers.position.result()
+        return HarvestResult(
+            d_sae=d_sae,
+            corpus=self._corpus,
+            summary=summarise(counts.tokens_fired, self._corpus.tokens),
+            tokens_fired=counts.tokens_fired,
+            contexts_fired=counts.contexts_fired,
+            documents_fired=counts.documents_fired,
+            activation_sum=counts.activation_sum,
+            activation_sum_squares=counts.activation_sum_squares,
+            peak=counts.peak,
+            histogram_offsets=offsets,
+            histogram_bins=bins,
+            histogram_counts=filled,
+            top=context_columns(top),
+            bands=banded.bands,
+            controls=shown,
+            reserve=ReserveColumns(banded.reserve, banded.reserve_band, reserved),
+            position_fired=fired,
+            position_sum=sums,
+            coactivation=coactivation,
+            **{name: columns for name, (columns, _) in statistics.items()},
+        )
+
+    def _exact(self, counts: FeatureCounts, by_id: Int64[np.ndarray, " d_vocab"]) -> ExactCounts:
+        return ExactCounts(counts.tokens_fired, counts.contexts_fired, self._corpus.tokens, by_id)
+
+
+def summarise(tokens_fired: Int64[np.ndarray, " d_sae"], tokens: int) -> SummaryCounts:
+    """A dictionary in counts; density is over the tokens reduced."""
+    density = tokens_fired / max(tokens, 1)
+    edges = np.arange(_LEAST_DENSITY, _DENSITY_STEP, _DENSITY_STEP)
+    live = np.log10(density[density > 0])
+    # A density of exactly 1 belongs to the last slice.
+    places = np.clip(np.searchsorted(edges, live, side="right") - 1, 0, len(edges) - 2)
+    return SummaryCounts(
+        n_features=len(density),
+        n_dead=int(np.count_nonzero(tokens_fired == 0)),
+        n_dense=int(np.count_nonzero(density > DENSE)),
+        l0=float(density.sum()),
+        density_edges=tuple(float(edge) for edge in edges),
+        density_counts=tuple(int(n) for n in np.bincount(places, minlength=len(edges) - 1)),
+    )
+
+
+def _related(
+    nearest: Int64[np.ndarray, "_ nearest"], coactivation: CoactivationColumns, d_sae: int
+) -> Int64[np.ndarray, "d_sae related"]:
+    """Nearest features, then co-active ones, up to ten of each; -1 where there are fewer."""
+    related = np.full((d_sae, 2 * N_RELATED), -1, np.int64)
+    if len(nearest) == d_sae:
+        related[:, : min(N_RELATED, nearest.shape[1])] = nearest[:, :N_RELATED]
+    counts = np.diff(coactivation.offsets)
+    features = np.repeat(np.arange(d_sae), counts)
+    ranks = np.arange(len(features)) - np.repeat(coactivation.offsets[:-1], counts)
+    kept = ranks < N_RELATED
+    related[features[kept], N_RELATED + ranks[kept]] = coactivation.indices[kept]
+    return related

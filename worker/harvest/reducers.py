@@ -1,0 +1,87 @@
+"""All reducers of one dictionary together: updated, saved, read back and merged as one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from jaxtyping import Int64
+
+from worker.harvest.coactivation import Coactivation
+from worker.harvest.counts import Counts
+from worker.harvest.firings import Firings
+from worker.harvest.histogram import ActivationHistogram
+from worker.harvest.plan import HarvestPlan
+from worker.harvest.pool import ControlPool
+from worker.harvest.position import PositionProfile
+from worker.harvest.sample import ContextSample
+from worker.harvest.threads import Threads
+from worker.harvest.top_contexts import TopContexts
+
+NAMES = ("counts", "histogram", "position", "top", "sample", "pool", "coactivation")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reducers:
+    """The reducers of one dictionary."""
+
+    counts: Counts
+    histogram: ActivationHistogram
+    position: PositionProfile
+    top: TopContexts
+    sample: ContextSample
+    pool: ControlPool
+    coactivation: Coactivation
+
+    @classmethod
+    def empty(
+        cls,
+        plan: HarvestPlan,
+        d_sae: int,
+        *,
+        pool_ids: Int64[np.ndarray, " pool"],
+        ranges: Sequence[tuple[int, int]],
+    ) -> Self:
+        """Reducers that have seen nothing. ranges: of features, one for each thread."""
+        options = plan.options
+        return cls(
+            Counts(d_sae),
+            ActivationHistogram(d_sae),
+            PositionProfile(d_sae, plan.n_ctx),
+            TopContexts(ranges, options.n_top, one_per_document=options.one_per_document),
+            ContextSample(ranges, options.n_sample, seed=options.seed),
+            ControlPool(d_sae, pool_ids),
+            Coactivation(
+                d_sae, bar=plan.coactivation_bar, seed=options.seed, max_entries=options.coactivation_entries
+            ),
+        )
+
+    @classmethod
+    def from_arrays(
+        cls, plan: HarvestPlan, arrays: dict[str, dict[str, np.ndarray]], *, pool_ids: Int64[np.ndarray, " pool"]
+    ) -> Self:
+        """Reducers from their saved states; they can be merged, not updated further."""
+        options = plan.options
+        return cls(
+            Counts.from_arrays(arrays["counts"]),
+            ActivationHistogram.from_arrays(arrays["histogram"]),
+            PositionProfile.from_arrays(arrays["position"]),
+            TopContexts.from_arrays(arrays["top"], options.n_top),
+            ContextSample.from_arrays(arrays["sample"], options.n_sample, seed=options.seed),
+            ControlPool.from_arrays(arrays["pool"], pool_ids),
+            Coactivation.from_arrays(arrays["coactivation"], max_entries=options.coactivation_entries),
+        )
+
+    def update(self, firings: Firings, threads: Threads) -> None:
+        """Add a batch to each."""
+        for name in NAMES:
+            getattr(self, name).update(firings, threads)
+
+    def merge(self, other: Self) -> None:
+        """Add what others saw of other documents."""
+        for name in NAMES:
+            getattr(self, name).merge(getattr(other, name))
+
+    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
+        """States to be saved, by reducer."""
+        return {name: getattr(self, name).arrays() for name in NAMES}
