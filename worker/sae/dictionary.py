@@ -151,8 +151,6 @@ def _tensors(dictionary: Dictionary) -> dict[str, Tensor]:
 
 def _check_rule(dictionary: Dictionary) -> None:
     kind = dictionary.kind
-    if kind not in KINDS:
-        raise DictionaryError(f"The kind is {kind!r}; kinds are {', '.join(KINDS)}.")
     if (dictionary.k is not None) != (kind == "topk"):
         raise DictionaryError(f"k is {dictionary.k} and the kind {kind!r}; a topk dictionary has k, no other does.")
     if dictionary.k is not None and not 1 <= dictionary.k <= dictionary.d_sae:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,6 +14,7 @@ from worker.sae.errors import DictionaryError
 Edit = Callable[[Tensor], Tensor]
 
 
+@runtime_checkable
 class SplicedModel(Protocol):
     """A language model whose activations can be read, and replaced on the way to its logits."""
 

@@ -1,7 +1,7 @@
 """Streams a model's activations over shuffled contexts, special tokens left out, from any block onwards."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from worker.train.buffer import Block
 from worker.train.errors import TrainingError
 
 
+@runtime_checkable
 class ActivationModel(Protocol):
     """A language model whose activations can be read."""
 
@@ -21,6 +22,7 @@ class ActivationModel(Protocol):
     ) -> dict[str, Float[Tensor, "context token d"]]: ...
 
 
+@runtime_checkable
 class Contexts(Protocol):
     """Pieces of documents: `lengths` counts the text tokens of each, BOS not among them."""
 
@@ -33,6 +35,7 @@ class Contexts(Protocol):
     def token_ids(self, context_ids: NDArray[np.int64]) -> NDArray[np.int64]: ...
 
 
+@runtime_checkable
 class BlockSource(Protocol):
     """An endless stream of activations that can be taken up at any block."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -41,6 +41,7 @@ class StepMetrics:
     dead_fraction: float
 
 
+@runtime_checkable
 class DictionaryTrainer(Protocol):
     """Trains one dictionary; everything that changes while it does is in `state`."""
 

@@ -45,3 +45,35 @@ def make_dictionary() -> Callable[..., Dictionary]:
 def acts() -> torch.Tensor:
     """Activations of 40 tokens."""
     return torch.randn(40, D_IN, generator=torch.Generator().manual_seed(3)) * 2
+
+
+class TinyModel:
+    """Embedding, one hook, unembedding: the smallest real model whose hook can be read and replaced."""
+
+    d_model = 8
+    conventions = Conventions(prepend_bos=True, n_ctx=8)
+
+    def __init__(self) -> None:
+        generator = torch.Generator().manual_seed(11)
+        self.W_E = torch.randn(11, self.d_model, generator=generator)
+        self.W_U = torch.randn(self.d_model, 11, generator=generator)
+
+    def embed(self, token_ids: torch.Tensor) -> torch.Tensor:
+        return self.W_E[token_ids]
+
+    def unembed(self, resid: torch.Tensor) -> torch.Tensor:
+        return torch.tanh(resid) @ self.W_U
+
+    def activations(self, token_ids, hook_names):
+        return {name: self.embed(token_ids) for name in hook_names}
+
+    def logits(self, token_ids, *, edit=None):
+        resid = self.embed(token_ids)
+        for change in (edit or {}).values():
+            resid = change(resid)
+        return self.unembed(resid)
+
+
+@pytest.fixture
+def tiny_model() -> TinyModel:
+    return TinyModel()

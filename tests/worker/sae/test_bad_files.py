@@ -214,6 +214,13 @@ def test_neurons_whose_weights_are_not_the_identity(folder, make_dictionary):
         load(folder)
 
 
+@pytest.mark.parametrize(("kind", "words"), [("gated", "kinds are relu"), ("topk", "a topk dictionary has k")])
+def test_a_noted_kind_that_the_weights_do_not_have(kind, words, folder):
+    change_metadata(folder, featurescope={"kind": kind})
+    with pytest.raises(DictionaryFileError, match=words):
+        load(folder)
+
+
 def test_other_precisions_are_not_written(make_dictionary, tmp_path):
     with pytest.raises(UnsupportedDictionaryError, match="float32 or bfloat16"):
         save(make_dictionary(), tmp_path, dtype=torch.float16)

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from safetensors.torch import save_file
 from torch import Tensor
 
-from worker.sae.dictionary import THRESHOLD_KINDS, Dictionary, Kind
+from worker.sae.dictionary import KINDS, THRESHOLD_KINDS, Dictionary, Kind
 from worker.sae.errors import DictionaryError, DictionaryFileError, UnsupportedDictionaryError
 from worker.sae.folding import RawWeights, row_norms
 from worker.sae.formats.saelens_config import SaeLensConfig, parse_config
@@ -20,7 +20,7 @@ CONFIG_FILE = "cfg.json"
 WEIGHTS_FILE = "sae_weights.safetensors"
 SCALER_FILE = "activation_scaler.json"
 LAYOUT_VERSION = "6.54.12"
-KINDS: dict[str, Kind] = {
+KIND_OF_ARCHITECTURE: dict[str, Kind] = {
     "standard": "relu",
     "topk": "topk",
     "jumprelu": "jumprelu",
@@ -182,7 +182,11 @@ def _kind(config: SaeLensConfig) -> Kind:
     """The architecture's kind, or the more exact one that `write` noted down."""
     noted = config.metadata.get("featurescope")
     kind = noted.get("kind") if isinstance(noted, dict) else None
-    return KINDS[config.architecture] if kind is None else kind
+    if kind is None:
+        return KIND_OF_ARCHITECTURE[config.architecture]
+    if kind not in KINDS:
+        raise DictionaryError(f"Its metadata gives the kind {kind!r}; kinds are {', '.join(KINDS)}.")
+    return kind
 
 
 def _provenance(
