@@ -189,7 +189,8 @@ class Bands:
 @dataclass(frozen=True, slots=True, eq=False)
 class Controls:
     """Contexts in which the feature is silent. reason: 0 by hash alone, 1 contains one of its three
-    commonest tokens (`related` is that token id), 2 a related feature fires there (`related` its index)."""
+    commonest tokens (`related` is that token id), 2 a related feature fires there (`related` its index).
+    """
 
     context_ids: NDArray[np.int64]
     reason: NDArray[np.uint8]
@@ -296,3 +297,61 @@ class ContextRecord:
     document_id: int
     start: int
     token_ids: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class CorpusRecord:
+    """A tokenised corpus, known by its hash. description: where it came from and how it was read.
+
+    n_tokens counts text tokens, without BOS.
+    """
+
+    slug: str
+    name: str
+    hash: str
+    tokenizer_hash: str
+    n_tokens: int
+    n_documents: int
+    description: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContextBatch:
+    """Contexts to be stored: context_ids, document_ids, starts and lengths [n], token_ids [n, n_ctx].
+
+    lengths count the tokens of a row that are real, BOS included; what is beyond is padding and not stored.
+    """
+
+    context_ids: NDArray[np.int64]
+    document_ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    token_ids: NDArray[np.integer]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRecord:
+    """What somebody says a feature means. It belongs to the dictionary's hash, not to a harvest."""
+
+    id: int
+    dictionary_hash: str
+    index: int
+    text: str
+    author: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeaturePageData:
+    """Everything the catalog has for one feature's page, its reserve left out.
+
+    dictionary.harvest is the one shown; contexts has every context that the feature refers to, by id.
+    previous, next: the nearest live features on either side, None at the ends.
+    """
+
+    dictionary: DictionaryRecord
+    harvest: HarvestRecord
+    feature: FeatureRecord
+    contexts: Mapping[int, ContextRecord]
+    previous: int | None
+    next: int | None

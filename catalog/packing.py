@@ -1,0 +1,302 @@
+"""A feature's record as one compact run of bytes, and back.
+
+Layout, after a header of version, flags and the length of the first part: all whole numbers as varints (counts,
+lengths, ids, positions; ascending ones as differences), all 16-bit fractions (low bytes, then high bytes), all exact
+float32, and two float64. `storage_steps.py` says what a 16-bit fraction may lose. The whole is deflated where that
+makes it smaller. Many records are packed at once, because numpy is fast on long arrays only.
+"""
+
+import struct
+import zlib
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain, pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from catalog import packing_layout as layout
+from catalog.errors import BadRecord, CorruptRow
+from catalog.packing_layout import Coding, Field
+from catalog.records import FeatureRecord
+from catalog.storage_steps import decode_log, decode_share, decode_signed, encode_log, encode_share, encode_signed
+from catalog.varints import decode_varints, encode_varints, unzigzag, varint_sizes, zigzag
+
+VERSION = 1
+_DEFLATED = 1
+_HEADER = struct.Struct("<BBI")
+_LEVEL = 6
+
+
+def pack(record: FeatureRecord) -> bytes:
+    """The record without its label. Raises BadRecord where its arrays contradict each other."""
+    return pack_many([record])[0]
+
+
+def pack_many(records: Sequence[FeatureRecord]) -> list[bytes]:
+    """`pack` of each record, much faster together."""
+    if not records:
+        return []
+    whole = [layout.with_logits(record) for record in records]
+    lengths = _lengths(whole)
+    scales = _Scales(whole)
+    numbers, number_ends = _pack_numbers(whole, lengths)
+    halves, half_ends = _pack_halves(whole, scales)
+    singles, single_ends = _pack_singles(whole, scales)
+    doubles = np.array([layout.DOUBLES(record) for record in whole], dtype="<f8")
+    parts = zip(
+        _slices(numbers, number_ends),
+        _slices(halves, half_ends),
+        _slices(singles, single_ends),
+        doubles,
+        strict=True,
+    )
+    return [_seal(ints, half.view(np.uint8), single, double) for ints, half, single, double in parts]
+
+
+def unpack(packed: bytes) -> FeatureRecord:
+    """The record, its label None. Raises CorruptRow where the bytes are damaged or of another version."""
+    numbers, rest = _open(packed)
+    counts = dict(zip(layout.HEAD, numbers[: len(layout.HEAD)].tolist(), strict=False))
+    try:
+        return _Unpacking(counts, numbers[len(layout.HEAD) :], rest).record()
+    except (ValueError, IndexError, KeyError) as error:
+        raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+
+
+class _Scales:
+    """What the 16-bit codings of each record are relative to."""
+
+    def __init__(self, records: Sequence[FeatureRecord]) -> None:
+        self.peak = np.array([record.peak for record in records], dtype=np.float32).astype(np.float64)
+        effects = [record.logits for record in records if record.logits is not None]
+        largest = [max(np.abs(e.promoted).max(initial=0), np.abs(e.suppressed).max(initial=0)) for e in effects]
+        self.logits = np.array(largest, dtype=np.float32).astype(np.float64)
+
+
+def _lengths(records: Sequence[FeatureRecord]) -> NDArray[np.int64]:
+    """Length of each group of fields in each record, [record, group]; refuses fields of a group that differ."""
+    fields = (*layout.NUMBERS, *layout.HALVES, *layout.SINGLES)
+    arrays = ((*layout.numbers(record), *layout.halves(record), *layout.singles(record)) for record in records)
+    sizes = np.fromiter(map(len, chain.from_iterable(arrays)), dtype=np.int64).reshape(len(records), len(fields))
+    groups = [layout.GROUPS.index(field.group) for field in fields]
+    first = [groups.index(number) for number in range(len(layout.GROUPS))]
+    lengths = sizes[:, first]
+    wrong = np.argwhere(sizes != lengths[:, groups])
+    if len(wrong):
+        row, column = wrong[0]
+        raise BadRecord(
+            f"Feature {records[row].index} has {sizes[row, column]} values of {fields[column].name} "
+            f"but {lengths[row, groups[column]]} of {fields[first[groups[column]]].name}; they must be as many."
+        )
+    return lengths
+
+
+def _pack_numbers(
+    records: Sequence[FeatureRecord], lengths: NDArray[np.int64]
+) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    heads = np.column_stack([np.array([layout.COUNTS(record) for record in records], dtype=np.int64), lengths])
+    pieces = [(head, *layout.numbers(record)) for head, record in zip(heads, records, strict=True)]
+    stream, starts, sizes = _join(list(chain.from_iterable(pieces)))
+    per_record = len(layout.NUMBERS) + 1
+    codings = np.tile([Coding.PLAIN, *(field.coding for field in layout.NUMBERS)], len(records))
+    differs = np.repeat((codings == Coding.ASCENDING) | (codings == Coding.ROWS), sizes)
+    differs[starts[sizes > 0]] = False
+    differs[_row_starts(records, starts.reshape(-1, per_record), len(stream))] = False
+    values = np.where(differs, np.diff(stream, prepend=0), stream)
+    values = np.where(np.repeat(codings == Coding.SIGNED, sizes), zigzag(values), values)
+    if values.min(initial=0) < 0:
+        raise _out_of_order(records, int(np.argmax(values < 0)), starts, per_record)
+    ends = np.cumsum(varint_sizes(values))[np.cumsum(sizes.reshape(-1, per_record).sum(axis=1)) - 1]
+    return np.frombuffer(encode_varints(values), dtype=np.uint8), ends
+
+
+def _row_starts(records: Sequence[FeatureRecord], starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """Places in the stream where the positions of a context begin."""
+    places = []
+    for name, column in layout.POSITION_COLUMNS:
+        offsets = [layout.context_set(record, name).offsets[:-1] for record in records]
+        rows, _, counts = _join(offsets)
+        places.append(rows + np.repeat(starts[:, column + 1], counts))
+    joined = np.concatenate(places)
+    return joined[joined < size]
+
+
+def _out_of_order(
+    records: Sequence[FeatureRecord], place: int, starts: NDArray[np.int64], per_record: int
+) -> BadRecord:
+    row, column = divmod(int(np.searchsorted(starts, place, side="right")) - 1, per_record)
+    name = "counts" if column == 0 else layout.NUMBERS[column - 1].name
+    return BadRecord(
+        f"{name} of feature {records[row].index} must be at least 0, and ascending where it is a sequence."
+    )
+
+
+def _pack_halves(records: Sequence[FeatureRecord], scales: _Scales) -> tuple[NDArray[np.uint16], NDArray[np.int64]]:
+    arrays = list(chain.from_iterable(layout.halves(record) for record in records))
+    values, _, sizes = _join(arrays, np.float64)
+    per_record = sizes.reshape(len(records), -1).sum(axis=1)
+    coding = np.repeat(np.tile([field.coding for field in layout.HALVES], len(records)), sizes)
+    row = np.repeat(np.arange(len(records)), per_record)
+    codes, peak = np.empty(len(values), dtype=np.uint16), scales.peak[row]
+    _check_halves(records, values, coding, np.where(coding == Coding.SHARE, peak, np.inf))
+    for kind, encode in (
+        (Coding.SHARE, lambda at: encode_share(values[at], peak[at])),
+        (Coding.LOG, lambda at: encode_log(values[at])),
+        (Coding.LOG_OF_PEAK, lambda at: encode_log(values[at] / np.where(peak[at] > 0, peak[at], 1.0))),
+        (Coding.COSINE, lambda at: encode_signed(values[at], np.ones(1))),
+        (Coding.EFFECT, lambda at: encode_signed(values[at], scales.logits[row[at]])),
+    ):
+        at = np.flatnonzero(coding == kind)
+        codes[at] = encode(at)
+    return codes, np.cumsum(per_record)
+
+
+def _check_halves(
+    records: Sequence[FeatureRecord],
+    values: NDArray[np.float64],
+    coding: NDArray[np.int64],
+    highest: NDArray[np.float64],
+) -> None:
+    """Refuses what the codings cannot hold. highest: the most that each value may be."""
+    signed = (coding == Coding.COSINE) | (coding == Coding.EFFECT)
+    wrong = np.flatnonzero(~np.isfinite(values) | (~signed & (values < 0)) | (values > highest))
+    if not len(wrong):
+        return
+    at = int(wrong[0])
+    sizes = [sum(map(len, layout.halves(record))) for record in records]
+    index = records[int(np.searchsorted(np.cumsum(sizes), at, side="right"))].index
+    raise BadRecord(
+        f"Feature {index} has the value {values[at]} among its {Coding(coding[at]).name.lower()} values; "
+        f"expected a finite number{'' if signed[at] else f' from 0 to {highest[at]}'}."
+    )
+
+
+def _pack_singles(records: Sequence[FeatureRecord], scales: _Scales) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    scalars = np.column_stack(
+        [np.array([layout.SCALARS(record) for record in records], dtype=np.float32), scales.logits]
+    )
+    pieces = [(scalar, *layout.singles(record)) for scalar, record in zip(scalars, records, strict=True)]
+    values, _, sizes = _join(list(chain.from_iterable(pieces)), np.dtype("<f4"))
+    if not np.isfinite(values).all():
+        raise BadRecord(f"Features {records[0].index} to {records[-1].index} have a peak that is no finite number.")
+    return values.view(np.uint8), 4 * np.cumsum(sizes.reshape(len(records), -1).sum(axis=1))
+
+
+def _join(
+    arrays: Sequence[NDArray], dtype: type | np.dtype = np.int64
+) -> tuple[NDArray, NDArray[np.int64], NDArray[np.int64]]:
+    """Arrays end to end, where each starts, and how long each is."""
+    sizes = np.fromiter(map(len, arrays), dtype=np.int64, count=len(arrays))
+    return np.concatenate(arrays, dtype=dtype, casting="same_kind"), np.cumsum(sizes) - sizes, sizes
+
+
+def _slices(values: NDArray, ends: NDArray[np.int64]) -> list[NDArray]:
+    bounds = [0, *ends.tolist()]
+    return [values[start:stop] for start, stop in pairwise(bounds)]
+
+
+def _seal(numbers: NDArray[np.uint8], halves: NDArray[np.uint8], singles: NDArray, doubles: NDArray) -> bytes:
+    body = b"".join(
+        (numbers.tobytes(), halves[0::2].tobytes(), halves[1::2].tobytes(), singles.tobytes(), doubles.tobytes())
+    )
+    deflated = zlib.compress(body, _LEVEL)
+    if len(deflated) < len(body):
+        return _HEADER.pack(VERSION, _DEFLATED, len(numbers)) + deflated
+    return _HEADER.pack(VERSION, 0, len(numbers)) + body
+
+
+def _open(packed: bytes) -> tuple[NDArray[np.int64], bytes]:
+    """The whole numbers, and the bytes behind them."""
+    if len(packed) < _HEADER.size:
+        raise CorruptRow(f"A packed feature has {len(packed)} bytes, fewer than its header.")
+    version, flags, n_numbers = _HEADER.unpack_from(packed)
+    if version != VERSION:
+        raise CorruptRow(f"A packed feature is of version {version}; this code reads {VERSION}. Update the code.")
+    try:
+        body = zlib.decompress(packed[_HEADER.size :]) if flags & _DEFLATED else packed[_HEADER.size :]
+    except zlib.error as error:
+        raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+    numbers = decode_varints(body[:n_numbers])
+    if len(body) < n_numbers or len(numbers) < len(layout.HEAD):
+        raise CorruptRow("A packed feature is cut off.")
+    return numbers, body[n_numbers:]
+
+
+class _Unpacking:
+    """One record being read: its counts and lengths, its whole numbers, and the bytes of its fractions."""
+
+    def __init__(self, counts: dict[str, int], numbers: NDArray[np.int64], rest: bytes) -> None:
+        self.counts = counts
+        n_halves = sum(counts[field.group] for field in layout.HALVES)
+        n_singles = layout.N_SCALARS + sum(counts[field.group] for field in layout.SINGLES)
+        if len(rest) != 2 * n_halves + 4 * n_singles + 16:
+            raise CorruptRow("A packed feature is cut off.")
+        planes = np.frombuffer(rest, dtype=np.uint8, count=2 * n_halves).reshape(2, n_halves)
+        self.codes = planes[0] | planes[1].astype(np.uint16) << 8
+        singles = np.frombuffer(rest, dtype="<f4", count=n_singles, offset=2 * n_halves)
+        self.scalars: dict[str, float] = dict(
+            zip(layout.SCALAR_NAMES, singles[: layout.N_SCALARS].tolist(), strict=True)
+        )
+        self.singles = singles[layout.N_SCALARS :]
+        self.doubles = np.frombuffer(rest, dtype="<f8", offset=len(rest) - 16).tolist()
+        self.numbers = numbers
+
+    def record(self) -> FeatureRecord:
+        """The record, built from its parts."""
+        values: dict[str, NDArray] = {}
+        for name, part in self._cut(layout.SINGLES, self.singles):
+            values[name] = part.astype(np.float32)
+        for field, part in zip(layout.NUMBERS, self._parts(layout.NUMBERS, self.numbers), strict=True):
+            values[field.name] = self._number(field, part, values)
+        for field, part in zip(layout.HALVES, self._parts(layout.HALVES, self.codes), strict=True):
+            values[field.name] = self._half(field, part, values)
+        return layout.build(values, self.counts, self.scalars, self.doubles)
+
+    def _cut(self, fields: Sequence[Field], stream: NDArray) -> list[tuple[str, NDArray]]:
+        return [(field.name, part) for field, part in zip(fields, self._parts(fields, stream), strict=True)]
+
+    def _parts(self, fields: Sequence[Field], stream: NDArray) -> list[NDArray]:
+        ends = np.cumsum([self.counts[field.group] for field in fields])
+        if len(stream) != ends[-1]:
+            raise CorruptRow("A packed feature is cut off.")
+        return _slices(stream, ends)
+
+    def _number(self, field: Field, part: NDArray[np.int64], values: dict[str, NDArray]) -> NDArray:
+        if field.coding == Coding.SIGNED:
+            part = unzigzag(part)
+        elif field.coding == Coding.ASCENDING:
+            part = np.cumsum(part)
+        elif field.coding == Coding.ROWS:
+            part = _cumulate_rows(part, values[field.name.replace("positions", "offsets")])
+        return part.astype(field.dtype)
+
+    def _half(self, field: Field, codes: NDArray[np.uint16], values: dict[str, NDArray]) -> NDArray[np.float32]:
+        peak = self.scalars["peak"]
+        if field.coding == Coding.SHARE:
+            prefix = field.name.removesuffix("activations")
+            sizes = np.diff(values[prefix + "offsets"], prepend=0)
+            decoded = np.minimum(decode_share(codes, peak), np.repeat(values[prefix + "peaks"], sizes))
+        elif field.coding == Coding.LOG:
+            decoded = decode_log(codes)
+        elif field.coding == Coding.LOG_OF_PEAK:
+            decoded = decode_log(codes) * (peak if peak > 0 else 1.0)
+        else:
+            decoded = decode_signed(codes, 1.0 if field.coding == Coding.COSINE else self.scalars["logit_scale"])
+        return decoded.astype(np.float32)
+
+
+def _cumulate_rows(differences: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions from their differences; row i ends before ends[i] and starts anew."""
+    if not len(differences):
+        return differences
+    total = np.cumsum(differences)
+    starts = np.concatenate([[0], ends[:-1]])
+    sizes = ends - starts
+    before = np.concatenate([[0], total])[starts]
+    return total - np.repeat(before, sizes)
+
+
+def without_reserve(record: FeatureRecord) -> FeatureRecord:
+    """The record as pages may see it: its reserve emptied."""
+    return replace(record, reserve=layout.EMPTY_RESERVE)

@@ -1,0 +1,56 @@
+"""Reads contexts: the blocks they are stored in, then the names of their documents."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from catalog.context_blocks import BLOCK_SIZE, StoredContext, unpack_block
+from catalog.errors import NotFound
+from catalog.reader.harvests import unknown_harvest
+from catalog.records import ContextRecord
+from catalog.schema import ContextBlockRow, ContextSetRow, DocumentRow, HarvestRow
+
+
+def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int, ContextRecord]:
+    """The contexts of those ids."""
+    wanted = dict.fromkeys(int(i) for i in ids)
+    if not wanted:
+        return {}
+    blocks = {i // BLOCK_SIZE for i in wanted}
+    query = (
+        select(ContextBlockRow.block, ContextBlockRow.payload, ContextSetRow.corpus_id)
+        .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
+        .join(ContextSetRow, ContextSetRow.id == HarvestRow.context_set_id)
+        .where(HarvestRow.key == harvest_id, ContextBlockRow.block.in_(blocks))
+    )
+    rows = session.execute(query).all()
+    stored = {i: context for row in rows for i, context in unpack_block(row.block, row.payload).items() if i in wanted}
+    missing = [i for i in wanted if i not in stored]
+    if missing:
+        raise _not_stored(session, harvest_id, missing[0])
+    names = _document_names(session, rows[0].corpus_id, {context.document_id for context in stored.values()})
+    return {i: _record(i, stored[i], names) for i in wanted}
+
+
+def _document_names(session: Session, corpus_id: int, numbers: set[int]) -> dict[int, str]:
+    query = select(DocumentRow.number, DocumentRow.name)
+    rows = session.execute(query.where(DocumentRow.corpus_id == corpus_id, DocumentRow.number.in_(numbers)))
+    return {number: name for number, name in rows}
+
+
+def _record(context_id: int, stored: StoredContext, names: Mapping[int, str]) -> ContextRecord:
+    return ContextRecord(
+        id=context_id,
+        document=names.get(stored.document_id, f"document {stored.document_id}"),
+        document_id=stored.document_id,
+        start=stored.start,
+        token_ids=stored.token_ids,
+    )
+
+
+def _not_stored(session: Session, harvest_id: str, context_id: Any) -> NotFound:
+    if session.scalar(select(HarvestRow.id).where(HarvestRow.key == harvest_id)) is None:
+        return unknown_harvest(session, harvest_id)
+    return NotFound(f"context of harvest {harvest_id!r} numbered", str(context_id))

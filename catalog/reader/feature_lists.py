@@ -1,0 +1,133 @@
+"""Reads lists of features: any sort, any filter, pages by keyset in both directions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, exists, select, tuple_
+from sqlalchemy.orm import Session
+
+from catalog.cursors import Cursor, decode_cursor
+from catalog.errors import BadQuery
+from catalog.queries import FeatureListPage, FeatureQuery, Sort
+from catalog.reader.runs import Run, find_run
+from catalog.records import FeatureSummary
+from catalog.schema import FeatureRow, LabelRow
+from catalog.varints import decode_varints
+
+_COLUMNS: dict[Sort, Any] = {
+    "index": FeatureRow.index,
+    "density": FeatureRow.tokens_fired,
+    "peak": FeatureRow.peak,
+    "mean": FeatureRow.mean,
+    "token": FeatureRow.top_token,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """The rows of one page in the order asked for, and whether there are more on either side."""
+
+    rows: Sequence[Any]
+    has_next: bool
+    has_previous: bool
+
+
+def list_features(session: Session, query: FeatureQuery) -> FeatureListPage:
+    """One page of a dictionary's features."""
+    cursor = decode_cursor(query)
+    run = find_run(session, query.dictionary, query.harvest)
+    if run is None:
+        return FeatureListPage((), None, None, None)
+    page = _read(session, _statement(run, query), query, cursor)
+    return FeatureListPage(
+        features=tuple(_summary(row, run) for row in page.rows),
+        next=_cursor(page.rows[-1], query, backwards=False) if page.has_next else None,
+        previous=_cursor(page.rows[0], query, backwards=True) if page.has_previous else None,
+        harvest=run.harvest,
+    )
+
+
+def newest_label(dictionary_hash: Any, index: Any) -> Any:
+    """The text of the newest label of a feature, as a part of another query."""
+    query = select(LabelRow.text).where(_labels_of(dictionary_hash, index)).order_by(LabelRow.id.desc()).limit(1)
+    return query.correlate_except(LabelRow).scalar_subquery()
+
+
+def _statement(run: Run, query: FeatureQuery) -> Select:
+    label = newest_label(run.dictionary_hash, FeatureRow.index).label("label")
+    columns = [column for column in FeatureRow.__table__.columns if column.name not in ("run_id", "top_token_text")]
+    return select(*columns, label).where(FeatureRow.run_id == run.id, *_filters(run, query))
+
+
+def _filters(run: Run, query: FeatureQuery) -> list[ColumnElement[bool]]:
+    wanted = [_number_filter(name, value, run) for name, value in _numbers(query) if value is not None]
+    if query.live is not None:
+        wanted.append(FeatureRow.tokens_fired > 0 if query.live else FeatureRow.tokens_fired == 0)
+    if query.token is not None:
+        wanted.append(FeatureRow.top_token == query.token)
+    if query.token_contains:
+        wanted.append(FeatureRow.top_token_text.contains(query.token_contains.casefold(), autoescape=True))
+    if query.labelled is not None:
+        labelled = exists().where(_labels_of(run.dictionary_hash, FeatureRow.index)).correlate(FeatureRow)
+        wanted.append(labelled if query.labelled else ~labelled)
+    return wanted
+
+
+def _numbers(query: FeatureQuery) -> list[tuple[str, float | None]]:
+    return [(name, getattr(query, name)) for name in ("min_density", "max_density", "min_peak", "max_peak")]
+
+
+def _number_filter(name: str, value: float, run: Run) -> ColumnElement[bool]:
+    bound, _, column = name.partition("_")
+    if column == "peak":
+        return FeatureRow.peak >= value if bound == "min" else FeatureRow.peak <= value
+    fired = value * run.tokens
+    return FeatureRow.tokens_fired >= fired if bound == "min" else FeatureRow.tokens_fired <= fired
+
+
+def _labels_of(dictionary_hash: Any, index: Any) -> ColumnElement[bool]:
+    return and_(LabelRow.dictionary_hash == dictionary_hash, LabelRow.index == index)
+
+
+def _read(session: Session, statement: Select, query: FeatureQuery, cursor: Cursor | None) -> _Page:
+    backwards = cursor is not None and cursor.backwards
+    ascending = (query.order == "asc") != backwards
+    column = _COLUMNS[query.sort]
+    keys = (column,) if query.sort == "index" else (column, FeatureRow.index)
+    if cursor is not None:
+        statement = statement.where(_beyond(keys, cursor, ascending))
+    ordered = statement.order_by(*(key.asc() if ascending else key.desc() for key in keys))
+    rows = session.execute(ordered.limit(query.limit + 1)).all()
+    more, rows = len(rows) > query.limit, rows[: query.limit]
+    if not backwards:
+        return _Page(rows, has_next=more, has_previous=cursor is not None and bool(rows))
+    return _Page(rows[::-1], has_next=bool(rows), has_previous=more)
+
+
+def _beyond(keys: tuple[Any, ...], cursor: Cursor, ascending: bool) -> ColumnElement[bool]:
+    if len(keys) == 1:
+        return keys[0] > cursor.index if ascending else keys[0] < cursor.index
+    if isinstance(cursor.value, float) and keys[0] in (FeatureRow.tokens_fired, FeatureRow.top_token):
+        raise BadQuery("This cursor does not fit the sort of the list. Start again at the first page.")
+    place = tuple_(cursor.value, cursor.index)
+    return tuple_(*keys) > place if ascending else tuple_(*keys) < place
+
+
+def _cursor(row: Any, query: FeatureQuery, *, backwards: bool) -> str:
+    value = getattr(row, _COLUMNS[query.sort].key) if query.sort != "index" else 0
+    return Cursor(value, row.index, backwards=backwards).encode(query)
+
+
+def _summary(row: Any, run: Run) -> FeatureSummary:
+    return FeatureSummary(
+        index=row.index,
+        density=row.tokens_fired / run.tokens if run.tokens else 0.0,
+        tokens_fired=row.tokens_fired,
+        peak=row.peak,
+        mean=row.mean,
+        top_token=row.top_token if row.top_token >= 0 else None,
+        promoted=tuple(decode_varints(row.promoted).tolist()),
+        sparkline=row.sparkline,
+        label=row.label,
+    )

@@ -1,0 +1,152 @@
+"""Reads single features: the packed row, what surrounds it, and the live ones beside it."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from catalog.errors import NotFound
+from catalog.packing import unpack, without_reserve
+from catalog.reader.contexts import by_ids
+from catalog.reader.dictionaries import dictionary_record, one_dictionary
+from catalog.reader.feature_lists import newest_label
+from catalog.reader.harvests import harvest_columns, harvest_record
+from catalog.reader.runs import Run, find_run, which_run
+from catalog.records import FeaturePageData, FeatureRecord, LabelRecord, Reserve
+from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, LabelRow, ModelRow, RunRow
+
+Place = tuple[str, int, str | None]
+"""Slug of a dictionary, index of a feature, id of a harvest or None for the one shown."""
+
+
+def one_feature(session: Session, place: Place) -> FeatureRecord:
+    """Everything of one feature except its reserve."""
+    payload, label = _packed(session, place)
+    return replace(without_reserve(unpack(payload)), label=label)
+
+
+def reserve(session: Session, place: Place) -> Reserve:
+    """The contexts of a feature kept for blind tests."""
+    payload, _ = _packed(session, place)
+    return unpack(payload).reserve
+
+
+def page_data(session: Session, place: Place) -> FeaturePageData:
+    """All that a feature's page needs: one query for the feature, two for its contexts."""
+    slug, index, harvest_id = place
+    row = session.execute(_page_query(slug, index, harvest_id)).one_or_none()
+    if row is None:
+        raise _not_there(session, place)
+    dictionary, model, harvest, harvest_model, corpus, n_ctx, names, payload, label, before, behind = tuple(row)
+    pinned = harvest_record(harvest, harvest_model, corpus, n_ctx=n_ctx, dictionaries=names)
+    feature = replace(without_reserve(unpack(payload)), label=label)
+    return FeaturePageData(
+        dictionary=dictionary_record(dictionary, model, pinned),
+        harvest=pinned,
+        feature=feature,
+        contexts=by_ids(session, pinned.id, context_ids(feature)),
+        previous=before,
+        next=behind,
+    )
+
+
+def context_ids(feature: FeatureRecord) -> list[int]:
+    """Every context that a feature's page refers to."""
+    parts = (feature.top.context_ids, feature.bands.contexts.context_ids, feature.controls.context_ids)
+    return np.unique(np.concatenate(parts)).tolist()
+
+
+def previous_live(session: Session, place: Place) -> int | None:
+    """The nearest live feature before the index."""
+    run = find_run(session, place[0], place[2])
+    return None if run is None else session.scalar(_live_before(run.id, place[1]))
+
+
+def next_live(session: Session, place: Place) -> int | None:
+    """The nearest live feature behind the index."""
+    run = find_run(session, place[0], place[2])
+    return None if run is None else session.scalar(_live_behind(run.id, place[1]))
+
+
+def random_live(session: Session, slug: str, *, seed: int, harvest_id: str | None) -> int | None:
+    """The first live feature from a seeded random index on, going round at the end."""
+    run = find_run(session, slug, harvest_id)
+    if run is None:
+        return None
+    start = int(np.random.default_rng(seed).integers(run.d_sae))
+    found = session.scalar(_live_behind(run.id, start - 1))
+    return session.scalar(_live_behind(run.id, -1)) if found is None else found
+
+
+def labels(session: Session, slug: str, index: int) -> list[LabelRecord]:
+    """Every label of a feature, newest first."""
+    query = (
+        select(LabelRow)
+        .join(DictionaryRow, DictionaryRow.hash == LabelRow.dictionary_hash)
+        .where(DictionaryRow.slug == slug, LabelRow.index == index)
+        .order_by(LabelRow.id.desc())
+    )
+    names = LabelRecord.__dataclass_fields__
+    return [LabelRecord(**{name: getattr(row, name) for name in names}) for row in session.scalars(query)]
+
+
+def _packed(session: Session, place: Place) -> tuple[bytes, str | None]:
+    slug, index, harvest_id = place
+    query = (
+        select(FeaturePageRow.payload, newest_label(DictionaryRow.hash, index))
+        .select_from(DictionaryRow)
+        .join(RunRow, which_run(harvest_id))
+        .join(FeaturePageRow, FeaturePageRow.run_id == RunRow.id)
+        .where(DictionaryRow.slug == slug, FeaturePageRow.index == index)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise _not_there(session, place)
+    return row[0], row[1]
+
+
+def _page_query(slug: str, index: int, harvest_id: str | None) -> Any:
+    return (
+        select(
+            DictionaryRow,
+            ModelRow.slug,
+            *harvest_columns(HarvestRow),
+            FeaturePageRow.payload,
+            newest_label(DictionaryRow.hash, index),
+            _live_before(RunRow.id, index).correlate(RunRow).scalar_subquery(),
+            _live_behind(RunRow.id, index).correlate(RunRow).scalar_subquery(),
+        )
+        .select_from(DictionaryRow)
+        .join(ModelRow, ModelRow.id == DictionaryRow.model_id)
+        .join(RunRow, which_run(harvest_id))
+        .join(HarvestRow, HarvestRow.id == RunRow.harvest_id)
+        .join(FeaturePageRow, (FeaturePageRow.run_id == RunRow.id) & (FeaturePageRow.index == index))
+        .where(DictionaryRow.slug == slug)
+    )
+
+
+def _live_before(run_id: Any, index: int) -> Any:
+    beside = aliased(FeatureRow)
+    near = select(beside.index).where(beside.run_id == run_id, beside.index < index, beside.tokens_fired > 0)
+    return near.order_by(beside.index.desc()).limit(1)
+
+
+def _live_behind(run_id: Any, index: int) -> Any:
+    beside = aliased(FeatureRow)
+    near = select(beside.index).where(beside.run_id == run_id, beside.index > index, beside.tokens_fired > 0)
+    return near.order_by(beside.index).limit(1)
+
+
+def _not_there(session: Session, place: Place) -> NotFound:
+    slug, index, harvest_id = place
+    dictionary = one_dictionary(session, slug)
+    run: Run | None = find_run(session, slug, harvest_id)
+    if not 0 <= index < dictionary.d_sae:
+        hint = f"Dictionary {slug!r} has features 0 to {dictionary.d_sae - 1}."
+    elif run is None:
+        hint = f"Dictionary {slug!r} has not been harvested yet. Run: featurescope harvest."
+    else:
+        hint = f"Harvest {run.harvest!r} has not written it yet; the page /jobs says how far it is."
+    return NotFound("feature", str(index), hint=hint)

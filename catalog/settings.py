@@ -1,0 +1,24 @@
+"""Where the catalog lives. The only file of this package that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_HOME = "featurescope-data"
+DATABASE_FILE = "catalog.sqlite"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogSettings:
+    """Folder of all data, and the URL of the database: SQLite in that folder unless another is named."""
+
+    home: Path
+    database_url: str
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] | None = None) -> "CatalogSettings":
+        """Settings from FEATURESCOPE_HOME and FEATURESCOPE_DATABASE_URL; an empty value counts as unset."""
+        environ = os.environ if environ is None else environ
+        home = Path(environ.get("FEATURESCOPE_HOME") or DEFAULT_HOME).expanduser().absolute()
+        return cls(home, environ.get("FEATURESCOPE_DATABASE_URL") or f"sqlite:///{home / DATABASE_FILE}")

@@ -1,0 +1,130 @@
+"""The door through which everything is written. The SQL is in the files beside this one, a file per noun."""
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy.orm import Session
+
+from catalog.records import (
+    ContextBatch,
+    CorpusRecord,
+    DictionaryRecord,
+    DictionarySummary,
+    FeatureRecord,
+    HarvestRecord,
+    HarvestStatus,
+    JobRecord,
+    ModelRecord,
+    WorkerRecord,
+)
+from catalog.tokens import Vocabulary
+from catalog.writer import contexts, harvests, jobs, labels, models
+from catalog.writer.features import FeatureWriter
+
+
+class CatalogWriter:
+    """Writes through one session of `catalog.engine.session_scope(engine, write=True)`.
+
+    Short writes are committed by the scope. The bulk ones, `add_contexts` and `write_features`, commit as they go, in
+    transactions of at most some tens of milliseconds, so that others never wait long; what they wrote stays if they
+    fail, and writing it again is harmless. Identities decide: adding what is there already changes nothing.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def add_model(self, record: ModelRecord) -> str:
+        """Adds a model and gives its slug: the one wished for, with a number behind it where that is taken."""
+        return models.add_model(self._session, record)
+
+    def add_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Adds the bytes of a tokenizer's tokens."""
+        models.add_vocabulary(self._session, vocabulary)
+
+    def add_dictionary(self, record: DictionaryRecord) -> str:
+        """Adds a dictionary and gives its slug; record.harvest is not looked at. Its model must be there."""
+        return models.add_dictionary(self._session, record)
+
+    def set_quality(self, slug: str, quality: Mapping[str, Any]) -> None:
+        """Writes down how good a dictionary is, replacing what was written before."""
+        models.set_quality(self._session, slug, quality)
+
+    def add_corpus(self, record: CorpusRecord) -> str:
+        """Adds a corpus and gives its slug."""
+        return models.add_corpus(self._session, record)
+
+    def add_harvest(self, record: HarvestRecord) -> str:
+        """Adds a harvest and gives its id; its model, corpus and dictionaries must be there, named by slug.
+
+        An empty id is replaced by a new one. A harvest that is there already is left as it is.
+        """
+        return harvests.add_harvest(self._session, record)
+
+    def update_progress(self, harvest_id: str, *, tokens_done: int, status: HarvestStatus = "running") -> None:
+        """How far a harvest is."""
+        harvests.update(self._session, harvest_id, {"tokens_done": tokens_done, "status": status})
+
+    def finish_harvest(
+        self, harvest_id: str, *, status: HarvestStatus = "complete", error: str | None = None, **totals: int
+    ) -> None:
+        """Ends a harvest. totals: tokens, n_contexts, n_documents, where they turned out otherwise than planned.
+
+        When it is complete, the complete harvests of the same dictionaries on the same corpus that came before it
+        get the status "replaced".
+        """
+        harvests.finish(self._session, harvest_id, status=status, error=error, totals=totals)
+
+    def write_summary(self, harvest_id: str, dictionary_slug: str, summary: DictionarySummary) -> None:
+        """What a harvest says of a whole dictionary."""
+        harvests.write_summary(self._session, harvest_id, dictionary_slug, summary)
+
+    def set_token_counts(self, harvest_id: str, counts: NDArray[np.integer]) -> None:
+        """How often each token id occurs in what a harvest went through, [d_vocab]."""
+        harvests.set_token_counts(self._session, harvest_id, counts)
+
+    def add_contexts(
+        self, harvest_id: str, batches: Iterable[ContextBatch], *, document_names: Mapping[int, str]
+    ) -> int:
+        """Stores contexts and the names of their documents in bulk; how many contexts there were.
+
+        Contexts belong to the corpus and the way it is cut: what an earlier harvest stored is kept and shared.
+        document_names: by document id; only those that a context belongs to are stored.
+        """
+        return contexts.add_contexts(self._session, harvest_id, batches, document_names=document_names)
+
+    def write_features(
+        self,
+        harvest_id: str,
+        dictionary_slug: str,
+        features: Iterable[FeatureRecord],
+        *,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Writes features in bulk, overwriting those that are there; how many there were.
+
+        on_progress is told how many are written. Raises BadRecord where the harvest has no such dictionary, the
+        model's vocabulary is missing, or a record contradicts itself.
+        """
+        return FeatureWriter(self._session, harvest_id, dictionary_slug).write(features, on_progress)
+
+    def add_label(self, dictionary_slug: str, index: int, *, text: str, author: str) -> int:
+        """Adds a label to a feature and gives its id."""
+        return labels.add_label(self._session, (dictionary_slug, index), text=text, author=author)
+
+    def save_job(self, record: JobRecord) -> None:
+        """Writes a job down, or what has changed of it."""
+        jobs.save_job(self._session, record)
+
+    def update_job(self, job_id: str, *, unless: Collection[str] = (), **values: Any) -> bool:
+        """Changes some fields of a job, unless its status is one of those given; whether it did."""
+        return jobs.update_job(self._session, job_id, values, unless=unless)
+
+    def heartbeat(self, record: WorkerRecord) -> None:
+        """Writes down that a worker lives; last_seen_at is set to now."""
+        jobs.heartbeat(self._session, record)
+
+    def forget_worker(self, executor_id: str) -> None:
+        """Removes a worker that has said goodbye."""
+        jobs.forget_worker(self._session, executor_id)

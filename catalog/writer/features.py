@@ -1,0 +1,108 @@
+"""Writes the features of one dictionary in one harvest: the narrow rows and the packed ones."""
+
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from catalog.errors import BadRecord
+from catalog.packing import pack_many
+from catalog.records import FeatureRecord
+from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, ModelRow, RunRow, VocabularyRow
+from catalog.sparklines import sparklines
+from catalog.tokens import Vocabulary
+from catalog.varints import encode_varints
+from catalog.writer.bulk import ShortTransactions
+from catalog.writer.upserts import upsert
+
+BATCH = 256
+_NO_TOKEN = -1
+
+
+class FeatureWriter:
+    """Writes features of one run; the run and the vocabulary are looked up once."""
+
+    def __init__(self, session: Session, harvest_id: str, dictionary_slug: str) -> None:
+        self._session = session
+        self._slug = dictionary_slug
+        self._run_id, self._d_sae, self._vocabulary = _find(session, harvest_id, dictionary_slug)
+        session.commit()
+        self._transactions = ShortTransactions(session)
+
+    def write(self, features: Iterable[FeatureRecord], on_progress: Callable[[int], None] | None) -> int:
+        """All the features, overwriting what is there; how many there were. on_progress: told how many so far."""
+        stream, written = iter(features), 0
+        while batch := list(islice(stream, BATCH)):
+            self._transactions.write(self._rows(batch), self._insert)
+            written += len(batch)
+            if on_progress is not None:
+                on_progress(written)
+        return written
+
+    @property
+    def longest_hold_s(self) -> float:
+        """The longest that one transaction held the database, in seconds."""
+        return self._transactions.longest_hold_s
+
+    def _rows(self, batch: list[FeatureRecord]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        outside = [record.index for record in batch if not 0 <= record.index < self._d_sae]
+        if outside:
+            raise BadRecord(
+                f"Dictionary {self._slug!r} has features 0 to {self._d_sae - 1}; there is no feature {outside[0]}."
+            )
+        lines = sparklines([(record.histogram_bins, record.histogram_counts) for record in batch])
+        pages = [
+            {**self._key(record), "payload": packed} for record, packed in zip(batch, pack_many(batch), strict=True)
+        ]
+        narrow = [self._narrow(record, line) for record, line in zip(batch, lines, strict=True)]
+        return list(zip(narrow, pages, strict=True))
+
+    def _narrow(self, record: FeatureRecord, sparkline: bytes) -> dict[str, Any]:
+        top = likeliest_token(record)
+        return {
+            **self._key(record),
+            "tokens_fired": int(record.tokens_fired),
+            "peak": float(record.peak),
+            "mean": float(record.activation_sum) / record.tokens_fired if record.tokens_fired else 0.0,
+            "top_token": _NO_TOKEN if top is None else top,
+            "top_token_text": "" if top is None else _searchable(self._vocabulary.text(top)),
+            "promoted": b"" if record.logits is None else encode_varints(np.asarray(record.logits.promoted_ids)),
+            "sparkline": sparkline,
+        }
+
+    def _key(self, record: FeatureRecord) -> dict[str, Any]:
+        return {"run_id": self._run_id, "index": int(record.index)}
+
+    def _insert(self, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+        upsert(self._session, FeatureRow, [narrow for narrow, _ in rows])
+        upsert(self._session, FeaturePageRow, [page for _, page in rows])
+
+
+def likeliest_token(record: FeatureRecord) -> int | None:
+    """The token on which most of the feature's firings are, or None where there are no statistics."""
+    recall = record.tokens.recall
+    return int(record.tokens.token_ids[np.argmax(recall)]) if len(recall) else None
+
+
+def _searchable(text: str) -> str:
+    return text.casefold().replace("\x00", "")
+
+
+def _find(session: Session, harvest_id: str, slug: str) -> tuple[int, int, Vocabulary]:
+    query = (
+        select(RunRow.id, DictionaryRow.d_sae, ModelRow.tokenizer_hash, VocabularyRow.payload)
+        .join(HarvestRow, HarvestRow.id == RunRow.harvest_id)
+        .join(DictionaryRow, DictionaryRow.id == RunRow.dictionary_id)
+        .join(ModelRow, ModelRow.id == HarvestRow.model_id)
+        .outerjoin(VocabularyRow, VocabularyRow.tokenizer_hash == ModelRow.tokenizer_hash)
+        .where(HarvestRow.key == harvest_id, DictionaryRow.slug == slug)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise BadRecord(f"Harvest {harvest_id!r} has no dictionary {slug!r}. Add the harvest with it first.")
+    if row.payload is None:
+        raise BadRecord(f"The vocabulary of tokenizer {row.tokenizer_hash!r} is not stored. Add it first.")
+    return row.id, row.d_sae, Vocabulary.from_bytes(row.tokenizer_hash, row.payload)

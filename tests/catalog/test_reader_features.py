@@ -1,0 +1,47 @@
+"""Reading features back: pages, lists, neighbours, and how many queries that takes."""
+
+import numpy as np
+import pytest
+
+from catalog.engine import session_scope
+from catalog.queries import FeatureQuery
+from catalog.reader import CatalogReader
+from tests.catalog.random_features import D_SAE, N_TOKENS, SmallCatalog
+
+
+def test_a_page_has_the_feature_its_contexts_and_its_live_neighbours(catalog: SmallCatalog):
+    with session_scope(catalog.engine) as session:
+        data = CatalogReader(session).feature_page_data("tiny-sae", 5)
+    written = catalog.features[5]
+    assert data.harvest.id == "first" and data.dictionary.slug == "tiny-sae"
+    np.testing.assert_array_equal(data.feature.top.context_ids, written.top.context_ids)
+    np.testing.assert_array_equal(data.feature.top.peaks, written.top.peaks)
+    assert set(written.top.context_ids.tolist()) <= set(data.contexts)
+    assert data.contexts[int(written.top.context_ids[0])].document.startswith("document ")
+    assert (data.previous, data.next) == (2, 6)
+    assert not len(data.feature.reserve.contexts.context_ids)
+
+
+@pytest.mark.parametrize("sort", ["index", "density", "peak", "mean", "token"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_pages_forwards_and_backwards_show_every_feature_once(catalog: SmallCatalog, sort: str, order: str):
+    with session_scope(catalog.engine) as session:
+        reader = CatalogReader(session)
+        pages = [reader.features(FeatureQuery("tiny-sae", sort=sort, order=order, limit=7))]
+        while pages[-1].next:
+            pages.append(
+                reader.features(FeatureQuery("tiny-sae", sort=sort, order=order, limit=7, after=pages[-1].next))
+            )
+        back = [pages[-1]]
+        while back[-1].previous:
+            back.append(
+                reader.features(FeatureQuery("tiny-sae", sort=sort, order=order, limit=7, after=back[-1].previous))
+            )
+    forwards = [row.index for page in pages for row in page.features]
+    assert sorted(forwards) == list(range(D_SAE))
+    assert [row.index for page in reversed(back) for row in page.features] == forwards
+    assert pages[0].previous is None
+    if sort == "density":
+        densities = [row.density for page in pages for row in page.features]
+        assert densities == sorted(densities, reverse=order == "desc")
+        assert max(densities) == max(record.tokens_fired for record in catalog.features) / N_TOKENS
