@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 
 from catalog.records import DictionaryRecord
-
 from worker.cli.asking import open_ledger
 from worker.cli.follow import terminal_stages
 from worker.cli.options import verb_parser
@@ -56,11 +55,15 @@ def _parser() -> argparse.ArgumentParser:
     basis = parser.add_argument_group("for neurons, pca and random")
     basis.add_argument("--hook", help="where it sits, in TransformerLens's names")
     basis.add_argument("--corpus", help="text on which the thresholds are set")
-    basis.add_argument("--density", type=float, default=0.01, help="share of tokens a direction fires on (default 0.01)")
+    basis.add_argument(
+        "--density", type=float, default=0.01, help="share of tokens a direction fires on (default 0.01)"
+    )
     basis.add_argument("--directions", type=int, default=256, help="how many random directions (default 256)")
     basis.add_argument("--n-ctx", type=int, default=128, help="tokens in a context (default 128)")
     basis.add_argument(
-        "--bos", action=argparse.BooleanOptionalAction, help="put BOS before each context (default: as the tokenizer does)"
+        "--bos",
+        action=argparse.BooleanOptionalAction,
+        help="put BOS before each context (default: as the tokenizer does)",
     )
     basis.add_argument("--seed", type=int, default=0, help="seed of the sample and of random directions")
     return parser
@@ -71,7 +74,9 @@ def _add(
 ) -> DictionaryRecord:
     if options.source not in BASES:
         dictionary = formats.load(options.source, format=options.format)
-        return add_dictionary(ledger, model, dictionary, source=options.source, name=options.name, model_slug=options.model)
+        return add_dictionary(
+            ledger, model, dictionary, source=options.source, name=options.name, model_slug=options.model
+        )
     if not options.hook or not options.corpus:
         print("featurescope add-dictionary: a basis needs --hook and --corpus; see --help.", file=sys.stderr)
         raise SystemExit(2)

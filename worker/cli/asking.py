@@ -6,7 +6,6 @@ from typing import Any
 from catalog.engine import make_engine
 from catalog.records import JobRecord
 from catalog.revision import check_revision
-
 from worker.cli.follow import follow
 from worker.cli.output import Output
 from worker.cli.processes import Processes, worker_arguments

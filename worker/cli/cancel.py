@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 from catalog.engine import make_engine
 from catalog.revision import check_revision
-
 from worker.cli.options import verb_parser
 from worker.cli.output import Output
 from worker.jobs.errors import JobError
 from worker.jobs.ledger import ENDED, Ledger
 from worker.jobs.settings import worker_settings
 
-SAYS = """Stop a job, running or waiting. Finished parts stay on disk: asking for the same harvest again goes on from them.
+SAYS = """Stop a job, running or waiting. Finished parts stay on disk: asking for the same harvest again goes on
+from them.
 
 featurescope status lists the jobs and their ids."""
 

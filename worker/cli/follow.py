@@ -4,10 +4,10 @@ import sys
 import time
 from collections.abc import Callable
 
-from catalog.records import JobRecord
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn
 
+from catalog.records import JobRecord
 from worker.cli.output import duration, human
 from worker.jobs.errors import JobError
 from worker.jobs.ledger import ENDED, Ledger
@@ -73,9 +73,7 @@ class _Bar:
         title, _, detail = describe(job).partition(", ")
         if self._task is None:
             self._task = self._progress.add_task(title, detail=detail)
-        self._progress.update(
-            self._task, description=title, completed=job.done, total=job.total or None, detail=detail
-        )
+        self._progress.update(self._task, description=title, completed=job.done, total=job.total or None, detail=detail)
 
 
 class _Lines:

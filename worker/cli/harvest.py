@@ -25,7 +25,9 @@ featurescope harvest my-sae --corpus 'hf:some/dataset?split=train&field=text' --
 def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     parser = verb_parser("harvest", SAYS, examples=EXAMPLES)
-    parser.add_argument("dictionaries", nargs="+", metavar="DICTIONARY", help="slugs, as featurescope status shows them")
+    parser.add_argument(
+        "dictionaries", nargs="+", metavar="DICTIONARY", help="slugs, as featurescope status shows them"
+    )
     parser.add_argument("--corpus", required=True, help="python-stdlib, a file, a folder, or KIND:PLACE?OPTIONS")
     parser.add_argument("--max-tokens", type=positive, help="take so many tokens from the start of the corpus")
     parser.add_argument("--max-documents", type=positive, help="take so many documents")

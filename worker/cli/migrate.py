@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from catalog.engine import make_engine
 from catalog.revision import database_revision, migrate
-
 from worker.cli.options import verb_parser
 from worker.cli.output import Output
 from worker.jobs.durable import migrate_jobs_database

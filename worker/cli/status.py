@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from catalog.records import DictionaryRecord, HarvestRecord, JobRecord, WorkerRecord
-
 from worker.cli.asking import open_ledger
 from worker.cli.follow import describe
 from worker.cli.options import verb_parser
@@ -21,7 +20,9 @@ def main(argv: Sequence[str]) -> int:
     """Run the verb."""
     parser = verb_parser("status", SAYS)
     parser.add_argument("--require-worker", action="store_true", help="exit with 1 where no worker is up")
-    parser.add_argument("--jobs", type=int, default=10, metavar="N", help="show the latest N jobs (default %(default)s)")
+    parser.add_argument(
+        "--jobs", type=int, default=10, metavar="N", help="show the latest N jobs (default %(default)s)"
+    )
     options = parser.parse_args(argv)
     output = Output(as_json=options.json)
     with open_ledger(worker_settings()).reading() as reader:

@@ -19,7 +19,7 @@ SAYS = """Train a sparse autoencoder on the activations at a hook of a model, an
 TopK keeps the --k largest features of every token and revives dead ones (AuxK); ReLU is held sparse by an L1
 penalty on activations times decoder norms. A training is a durable job with checkpoints: killed, it goes on."""
 
-EXAMPLES = """featurescope train --model my-model --hook blocks.2.hook_resid_post --corpus ./texts --features 4096 --k 32
+EXAMPLES = """featurescope train --model my-model --hook blocks.2.hook_resid_post --corpus ./texts --k 32
 featurescope train --model my-model --hook blocks.2.mlp.hook_post --corpus ./texts --kind relu --tokens 50M
 featurescope train --model my-model --corpus ./texts --config run.json"""
 

@@ -1,12 +1,12 @@
-"""Bases as dictionaries of the catalog: made from a pilot sample, kept under the home folder, registered like an SAE."""
+"""Bases as dictionaries: made from a pilot sample, kept under the home folder, registered like an SAE."""
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from catalog.records import DictionaryRecord
 from jaxtyping import Float
 from torch import Tensor
 
+from catalog.records import DictionaryRecord
 from worker.corpus.tokenized import Corpus
 from worker.jobs.basis_file import save_basis
 from worker.jobs.corpora import corpus_of
@@ -68,9 +68,7 @@ def add_basis_on(
     path = basis_path(home, basis.hash)
     save_basis(basis, path)
     name = request.name or f"{request.model} {request.kind} {request.hook_name}"
-    return add_dictionary(
-        ledger, model, basis, source=f"{BASIS_PREFIX}{path}", name=name, model_slug=request.model
-    )
+    return add_dictionary(ledger, model, basis, source=f"{BASIS_PREFIX}{path}", name=name, model_slug=request.model)
 
 
 def make_basis(request: BasisRequest, pilot: Float[Tensor, "token d_in"], conventions: Conventions) -> Dictionary:

@@ -1,4 +1,4 @@
-"""Keeps a basis exactly as it was made: its thresholds come from a pilot sample and cannot be had from anywhere else."""
+"""Keeps a basis exactly as it was made, for its thresholds come from a pilot sample and from nowhere else."""
 
 import json
 from pathlib import Path

@@ -1,8 +1,9 @@
 """What every job is handed: the settings, the catalog, and the models this worker has loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from worker.jobs.latest import Latest
 from worker.jobs.ledger import Ledger
 from worker.jobs.models import ModelCache
 from worker.jobs.progress import Progress, Stages
@@ -11,11 +12,12 @@ from worker.jobs.settings import WorkerSettings
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The world of a job, made once by the process it runs in."""
+    """The world of a job, made once by the process it runs in. inputs: what the harvest under way reads."""
 
     settings: WorkerSettings
     ledger: Ledger
     models: ModelCache
+    inputs: Latest = field(default_factory=Latest)
 
     @property
     def home(self) -> Path:

@@ -41,9 +41,7 @@ def corpus_of(
     def tell(built: BuildProgress) -> None:
         progress.update(built.tokens, total=max_tokens or built.tokens)
 
-    return build_corpus(
-        source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens
-    )
+    return build_corpus(source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens)
 
 
 def _fingerprint(description: Mapping[str, Any]) -> list[tuple[str, int, int]]:

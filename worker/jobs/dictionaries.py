@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from catalog.records import DictionaryRecord
-
 from worker.jobs.basis_file import load_basis
 from worker.jobs.errors import JobError
 from worker.sae import formats

@@ -1,17 +1,21 @@
-"""The edge between jobs and the durable workflows that carry them: here a failure becomes a row that people read."""
+"""The edge between jobs and the durable workflows that carry them: here a failure becomes words that people read."""
 
+import errno
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from catalog.errors import CatalogError
-from dbos.error import DBOSException
+from dbos import PortableWorkflowError
+from dbos import error as dbos_error
 
+from catalog.errors import CatalogError
 from worker.errors import WorkerError
 from worker.jobs.errors import JobCancelled
 from worker.jobs.ledger import Ledger
 
 Outcome = dict[str, Any]
+KNOWN = (WorkerError, CatalogError, OSError, PortableWorkflowError)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 log = logging.getLogger(__name__)
 
 
@@ -26,26 +30,39 @@ def run_job(ledger: Ledger, job_id: str, body: Callable[[], Outcome]) -> Outcome
         outcome = body()
     except JobCancelled as stop:
         ledger.ended(job_id, "cancelled", message=str(stop))
+        ledger.close_harvests(job_id, "cancelled", None)
         return {"error": str(stop)}
-    except DBOSException:
+    except dbos_error.DBOSException:
         raise
-    except (WorkerError, CatalogError, OSError) as error:
-        return _failed(ledger, job_id, plain_message(error))
     except Exception as error:  # noqa: BLE001 (the job loop is an edge: whatever happens, the row says so)
-        log.exception("Job %s failed unexpectedly.", job_id)
-        return _failed(ledger, job_id, f"Unexpected {type(error).__name__}: {error}. The worker's log has the details.")
+        message = in_words(error)
+        ledger.ended(job_id, "failed", message="Failed", error=message)
+        ledger.close_harvests(job_id, "failed", message)
+        return {"error": message}
     ledger.ended(job_id, "complete", message=str(outcome.get("message", "")))
     return outcome
 
 
-def plain_message(error: Exception) -> str:
-    """What went wrong, as a person reads it; a full disk is named as such."""
-    if isinstance(error, OSError) and error.errno is not None and "space" in (error.strerror or "").lower():
+def plain_failure(work: Callable[[], Outcome]) -> Callable[[], Outcome]:
+    """The same work, which gives {"error": ...} where it fails, for a parent in another process to read."""
+
+    def told() -> Outcome:
+        try:
+            return work()
+        except dbos_error.DBOSException:
+            raise
+        except Exception as error:  # noqa: BLE001 (the job loop is an edge: the parent tells people)
+            return {"error": in_words(error)}
+
+    return told
+
+
+def in_words(error: Exception) -> str:
+    """What went wrong, as a person reads it. What nobody foresaw also goes to the log, with its stack trace."""
+    if isinstance(error, OSError) and error.errno in NO_SPACE:
         where = f" while writing {error.filename!r}" if error.filename else ""
         return f"There is no space left on the disk{where}. Free some and ask again: what is finished is kept."
-    return str(error) or type(error).__name__
-
-
-def _failed(ledger: Ledger, job_id: str, message: str) -> Outcome:
-    ledger.ended(job_id, "failed", error=message)
-    return {"error": message}
+    if isinstance(error, KNOWN):
+        return str(error) or type(error).__name__
+    log.error("A job failed unexpectedly.", exc_info=error)
+    return f"Unexpected {type(error).__name__}: {error}. The worker's log has the details."

@@ -6,13 +6,14 @@ Each call is one short transaction.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Engine
 
 from catalog.engine import session_scope
 from catalog.reader import CatalogReader
-from catalog.records import JobRecord, JobStatus
+from catalog.records import HarvestStatus, JobRecord, JobStatus
 from catalog.writer import CatalogWriter
-from sqlalchemy import Engine
-
 from worker.jobs.errors import JobCancelled
 from worker.jobs.progress import Reading
 
@@ -44,45 +45,79 @@ class Ledger:
 
     def queued(self, job_id: str, *, kind: str, title: str) -> None:
         """Somebody asked for a job."""
+        record = JobRecord(
+            id=job_id,
+            kind=kind,
+            title=title,
+            status="queued",
+            done=0,
+            total=0,
+            unit="",
+            rate=None,
+            seconds_left=None,
+            message="Waiting for a worker",
+            error=None,
+            created_at=now(),
+            started_at=None,
+            finished_at=None,
+        )
         with self.writing() as writer:
-            writer.add_job(job_id, kind=kind, title=title)
+            writer.save_job(record)
 
     def started(self, job_id: str) -> None:
         """A worker took the job, or took it up again. Raises JobCancelled where somebody stopped it meanwhile."""
-        self.raise_if_cancelled(job_id)
-        with self.writing() as writer:
-            writer.update_job(job_id, status="running", started_at=now())
+        since = self.job(job_id).started_at or now()
+        self._change(job_id, status="running", started_at=since, message="Starting")
 
     def at_stage(self, job_id: str, message: str, *, total: int, unit: str) -> None:
-        """The job has come to another of its parts."""
-        with self.writing() as writer:
-            writer.update_job(
-                job_id, message=message, done=0, total=total, unit=unit, rate=None, seconds_left=None
-            )
+        """The job has come to another of its parts. Raises JobCancelled where somebody stopped it."""
+        self._change(job_id, message=message, done=0, total=total, unit=unit, rate=None, seconds_left=None)
 
-    def progressed(self, job_id: str, reading: Reading) -> None:
-        """How far the stage is. Raises JobCancelled where somebody stopped the job."""
-        self.raise_if_cancelled(job_id)
+    def progressed(self, job_id: str, reading: Reading, *, harvest_id: str | None = None) -> None:
+        """How far the stage is, and the harvest with it. Raises JobCancelled where somebody stopped the job."""
+        self._change(
+            job_id,
+            done=reading.done,
+            total=reading.total,
+            rate=reading.rate,
+            seconds_left=reading.seconds_left,
+        )
+        if harvest_id is not None:
+            with self.writing() as writer:
+                writer.update_progress(harvest_id, tokens_done=reading.done)
+
+    def ended(self, job_id: str, status: JobStatus, *, message: str = "", error: str | None = None) -> bool:
+        """The job is over; False where it was over before, which is left as it is."""
         with self.writing() as writer:
-            writer.update_job(
+            return writer.update_job(
                 job_id,
-                done=reading.done,
-                total=reading.total,
-                rate=reading.rate,
-                seconds_left=reading.seconds_left,
+                unless=ENDED,
+                status=status,
+                message=message,
+                error=error,
+                finished_at=now(),
+                seconds_left=None,
             )
 
-    def ended(self, job_id: str, status: JobStatus, *, message: str = "", error: str | None = None) -> None:
-        """The job is over. One that was cancelled stays so."""
+    def raise_if_over(self, job_id: str) -> None:
+        """Raises JobCancelled where the job is over, stopped by somebody or failed."""
+        status = self.job(job_id).status
+        if status in ENDED:
+            raise JobCancelled(f"The job {job_id} is {status}, so its work stops here.")
+
+    def close_harvests(self, job_id: str, status: HarvestStatus, error: str | None) -> None:
+        """End the harvests that a job left running."""
+        with self.reading() as reader:
+            left = [h.id for h in reader.harvests() if h.job_id == job_id and h.status in ("queued", "running")]
+        for harvest_id in left:
+            with self.writing() as writer:
+                writer.finish_harvest(harvest_id, status=status, error=error)
+
+    def _change(self, job_id: str, **values: Any) -> None:
         with self.writing() as writer:
-            writer.update_job(
-                job_id, status=status, message=message, error=error, finished_at=now(), seconds_left=None
-            )
-
-    def raise_if_cancelled(self, job_id: str) -> None:
-        """Raises JobCancelled where somebody stopped the job."""
-        if self.job(job_id).status == "cancelled":
-            raise JobCancelled(f"The job {job_id} was stopped.")
+            changed = writer.update_job(job_id, unless=ENDED, **values)
+        if not changed:
+            raise JobCancelled(f"The job {job_id} is {self.job(job_id).status}, so its work stops here.")
 
 
 def now() -> str:

@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from catalog.records import DictionaryRecord, ModelRecord
-from catalog.slugs import unique_slug
-
+from catalog.tokens import Vocabulary
 from worker.jobs.errors import JobError
 from worker.jobs.ledger import Ledger
 from worker.lm.model import LanguageModel
@@ -19,16 +18,9 @@ class DictionaryDoesNotFit(JobError):
 
 def add_model(ledger: Ledger, model: LanguageModel, *, name: str | None = None) -> ModelRecord:
     """The row of a loaded model; the one that is there already, where weights and tokenizer are the same."""
-    name = name or model.name
-    with ledger.reading() as reader:
-        known = reader.models()
-    for record in known:
-        if (record.weights_hash, record.tokenizer_hash) == (model.weights_hash, model.tokenizer.hash):
-            return record
-    slugs = {record.slug for record in known}
     record = ModelRecord(
-        slug=unique_slug(name, slugs.__contains__),
-        name=name,
+        slug="",
+        name=name or model.name,
         source=absolute_source(model.source),
         architecture=model.architecture,
         weights_hash=model.weights_hash,
@@ -39,10 +31,13 @@ def add_model(ledger: Ledger, model: LanguageModel, *, name: str | None = None) 
         n_ctx=model.n_ctx,
         tokenizer_rules=dict(model.tokenizer.rules),
     )
+    tokenizer = model.tokenizer
+    vocabulary = Vocabulary.of(tokenizer.hash, tokenizer.token_bytes(model.d_vocab), tokenizer.special_ids)
     with ledger.writing() as writer:
-        writer.add_model(record)
-        writer.add_vocabulary(model.tokenizer.hash, model.tokenizer.token_bytes(model.d_vocab))
-    return record
+        slug = writer.add_model(record)
+        writer.add_vocabulary(vocabulary)
+    with ledger.reading() as reader:
+        return reader.model(slug)
 
 
 def add_dictionary(
@@ -59,14 +54,9 @@ def add_dictionary(
     Raises HookNotFound and DictionaryDoesNotFit before anything is written.
     """
     check_fit(model, dictionary)
-    with ledger.reading() as reader:
-        known = reader.dictionary_by_hash(dictionary.hash)
-        slugs = {record.slug for record in reader.dictionaries()}
-    if known is not None:
-        return known
     name = name or default_name(model_slug, dictionary)
     record = DictionaryRecord(
-        slug=unique_slug(name, slugs.__contains__),
+        slug="",
         name=name,
         hash=dictionary.hash,
         model=model_slug,
@@ -81,8 +71,9 @@ def add_dictionary(
         harvest=None,
     )
     with ledger.writing() as writer:
-        writer.add_dictionary(record)
-    return record
+        slug = writer.add_dictionary(record)
+    with ledger.reading() as reader:
+        return reader.dictionary(slug)
 
 
 def check_fit(model: LanguageModel, dictionary: Dictionary) -> None:

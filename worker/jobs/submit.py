@@ -14,9 +14,7 @@ from worker.jobs.settings import WorkerSettings
 WORKFLOWS = ("corpus", "train", "harvest", "demo")
 
 
-def submit(
-    settings: WorkerSettings, ledger: Ledger, workflow: str, request: Mapping[str, Any], *, title: str
-) -> str:
+def submit(settings: WorkerSettings, ledger: Ledger, workflow: str, request: Mapping[str, Any], *, title: str) -> str:
     """The id of the job. Raises JobError where the queue cannot be reached."""
     assert workflow in WORKFLOWS
     job_id = f"{workflow}-{uuid.uuid4().hex[:12]}"

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 
-from catalog.engine import make_engine
-from catalog.records import WorkerRecord
-from catalog.revision import check_revision
 from dbos import DBOS
 from filelock import FileLock, Timeout
 
+from catalog.engine import make_engine
+from catalog.records import WorkerRecord
+from catalog.revision import check_revision
 from worker.jobs import durable
 from worker.jobs.context import make_context
 from worker.jobs.errors import WorkerRunning
@@ -57,9 +57,7 @@ def sole_worker(settings: WorkerSettings) -> Iterator[None]:
         ) from None
 
 
-def _serve(
-    settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], None], *, parent: int | None
-) -> None:
+def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], None], *, parent: int | None) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
@@ -81,7 +79,7 @@ def _serve(
             break
     heartbeat.stop()
     with ledger.writing() as writer:
-        writer.remove_worker(executor_id)
+        writer.forget_worker(executor_id)
     logging.shutdown()
     os._exit(0)
 
@@ -113,7 +111,7 @@ def _look_after(ledger: Ledger, watch: Watch, executor_id: str) -> None:
             living = watch.living(reader.workers()) | {executor_id}
         take_over(living)
         stop_cancelled(ledger)
-    except Exception:  # noqa: BLE001 (a worker outlives a database that is away for a while)
+    except Exception:
         log.warning("Looking after other workers failed; trying again soon.", exc_info=True)
 
 
@@ -127,9 +125,7 @@ def take_over(living: frozenset[str]) -> None:
 
 def stop_cancelled(ledger: Ledger) -> None:
     """Cancel the workflows, children included, of jobs whose row says so."""
-    active = DBOS.list_workflows(
-        status=["PENDING", "ENQUEUED"], has_parent=False, load_input=False, load_output=False
-    )
+    active = DBOS.list_workflows(status=["PENDING", "ENQUEUED"], has_parent=False, load_input=False, load_output=False)
     for workflow in active:
         if ledger.job(workflow.workflow_id).status == "cancelled":
             DBOS.cancel_workflow(workflow.workflow_id, cancel_children=True)

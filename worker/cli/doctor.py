@@ -1,0 +1,134 @@
+"""featurescope doctor: check this machine, the database and the files."""
+
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from catalog.engine import make_engine
+from catalog.errors import CatalogError
+from catalog.records import DictionaryRecord, ModelRecord
+from catalog.revision import check_revision, database_revision
+from worker.cli.options import verb_parser
+from worker.cli.output import Output, human
+from worker.errors import WorkerError
+from worker.jobs.dictionaries import load_dictionary
+from worker.jobs.ledger import Ledger
+from worker.jobs.settings import WorkerSettings, worker_settings
+from worker.lm.files import find_model
+from worker.lm.placement import choose_device
+from worker.lm.weights import hash_weights
+
+SAYS = """Check what Featurescope stands on: Python, torch, the device and how fast it is in each dtype, the
+database and its revision, disk space, workers, and whether the files of every model and dictionary are still those
+that were added. The exit code is 1 where something is wrong; the line says what to do."""
+
+LEAST_FREE_BYTES = 2_000_000_000
+PRODUCT_FLOP = 2 * 512 * 512 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at. ok: None where it is only information."""
+
+    subject: str
+    ok: bool | None
+    text: str
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the verb."""
+    parser = verb_parser("doctor", SAYS)
+    parser.add_argument("--no-hashes", action="store_true", help="leave out the hashes of models and dictionaries")
+    options = parser.parse_args(argv)
+    output = Output(as_json=options.json)
+    settings = worker_settings()
+    findings = [*look_at_machine(settings), *look_at_catalog(settings, with_hashes=not options.no_hashes)]
+    marks = {True: "ok  ", False: "BAD ", None: "    "}
+    for finding in findings:
+        output.say(f"{marks[finding.ok]}{finding.subject}: {finding.text}")
+    healthy = all(finding.ok is not False for finding in findings)
+    output.result({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
+    return 0 if healthy else 1
+
+
+def look_at_machine(settings: WorkerSettings) -> list[Finding]:
+    """Python, torch, the device and the disk."""
+    version = platform.python_version()
+    findings = [
+        Finding("python", sys.version_info >= (3, 11), f"{version} at {sys.executable}"),
+        Finding("torch", None, f"{torch.__version__}, {torch.get_num_threads()} threads"),
+        _tried("device", lambda: _device(settings)),
+        _free_space(settings.home),
+    ]
+    return findings
+
+
+def look_at_catalog(settings: WorkerSettings, *, with_hashes: bool) -> list[Finding]:
+    """The database, the workers, and the files behind the rows."""
+    engine = make_engine(settings.catalog.database_url)
+    revision = _tried("database", lambda: (check_revision(engine), f"revision {database_revision(engine)}")[1])
+    if not revision.ok:
+        return [revision]
+    with Ledger(engine).reading() as reader:
+        workers, models, dictionaries = reader.workers(), reader.models(), reader.dictionaries()
+    up = sum(worker.alive for worker in workers)
+    told = f"{up} up" if up else "none is up; jobs wait. Start one with: featurescope worker"
+    findings = [revision, Finding("workers", None, told)]
+    if with_hashes:
+        findings += [_tried(f"model {record.slug}", lambda record=record: _model(record)) for record in models]
+        findings += [
+            _tried(f"dictionary {record.slug}", lambda record=record: _dictionary(record)) for record in dictionaries
+        ]
+    return findings
+
+
+def _tried(subject: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(subject, True, look())
+    except (WorkerError, CatalogError, OSError) as error:
+        return Finding(subject, False, str(error))
+
+
+def _device(settings: WorkerSettings) -> str:
+    device = choose_device(settings.device)
+    speeds = [
+        f"{name} {PRODUCT_FLOP / _product_seconds(dtype, device) / 1e9:.0f} GFLOP/s"
+        for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16))
+    ]
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.processor() or platform.machine()
+    return f"{device} ({name}), {', '.join(speeds)}"
+
+
+def _product_seconds(dtype: torch.dtype, device: torch.device) -> float:
+    left = torch.ones(512, 512, dtype=dtype, device=device)
+    right = torch.ones(512, 1024, dtype=dtype, device=device)
+    times = []
+    for _ in range(6):
+        began = time.perf_counter()
+        (left @ right)[0, 0].item()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _free_space(home: Path) -> Finding:
+    existing = next(folder for folder in (home, *home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{human(free)}B free at {home}"
+    return Finding("disk", free >= LEAST_FREE_BYTES, text if free >= LEAST_FREE_BYTES else f"only {text}; free some")
+
+
+def _model(record: ModelRecord) -> str:
+    found = hash_weights(find_model(record.source).weights)
+    if found != record.weights_hash:
+        raise WorkerError(f"the weights at {record.source!r} have changed since they were added; put them back.")
+    return f"weights {found[:12]} as added"
+
+
+def _dictionary(record: DictionaryRecord) -> str:
+    return f"{load_dictionary(record).hash[:12]} as added"

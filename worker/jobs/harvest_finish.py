@@ -1,0 +1,148 @@
+"""The last step of a harvest: fold the shards, weigh the dictionaries, and write it all to the catalog."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from catalog.engine import make_session
+from catalog.records import ContextBatch, DictionaryRecord
+from catalog.writer import CatalogWriter
+from worker.corpus.contexts import ContextTable
+from worker.harvest.merge import merge_shards
+from worker.harvest.result import HarvestResult, WeightResult
+from worker.harvest.weights import weight_results
+from worker.jobs.context import JobContext
+from worker.jobs.feature_records import feature_records, summary_record
+from worker.jobs.harvest_shard import OpenHarvest, open_harvest
+from worker.jobs.progress import Progress
+from worker.sae.dictionary import Dictionary
+from worker.train.evaluate import measure_quality
+
+CONTEXTS_AT_ONCE = 4096
+QUALITY_CONTEXTS = 256
+LOSS_CONTEXTS = 64
+TRAINED_KINDS = ("relu", "topk", "jumprelu")
+
+
+def finish(context: JobContext, job_id: str, harvest_id: str) -> dict[str, Any]:
+    """Write the results. Doing it twice writes the same; once the harvest is complete nothing is done."""
+    with context.ledger.reading() as reader:
+        done = reader.harvest(harvest_id).status == "complete"
+    if not done:
+        _write_all(context, job_id, open_harvest(context, job_id, harvest_id))
+    return {"harvest": harvest_id}
+
+
+def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
+    stages, inputs = context.stages(job_id), harvest.inputs
+    weighing = stages("Weighing the dictionaries", total=len(inputs.dictionaries), unit="dictionaries")
+    weights: list[WeightResult] = []
+    for dictionary in inputs.dictionaries:
+        weights.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name)))
+        weighing.update(len(weights))
+    merging = stages("Merging the shards", total=harvest.plan.n_shards, unit="shards")
+    results = merge_shards(
+        harvest.plan,
+        harvest.folder,
+        contexts=inputs.contexts,
+        neighbours=[weight.neighbour_indices for weight in weights],
+        on_progress=merging.update,
+    )
+    _measure(context, job_id, harvest)
+    writing = stages("Writing the features", total=sum(result.d_sae for result in results), unit="features")
+    _store(context, harvest, results, weights, progress=writing)
+    with context.ledger.writing() as writer:
+        writer.finish_harvest(
+            harvest.record.id,
+            tokens=results[0].corpus.tokens,
+            n_contexts=results[0].corpus.contexts,
+            n_documents=results[0].corpus.documents,
+        )
+    shutil.rmtree(harvest.folder, ignore_errors=True)
+
+
+def _store(
+    context: JobContext,
+    harvest: OpenHarvest,
+    results: Sequence[HarvestResult],
+    weights: Sequence[WeightResult],
+    *,
+    progress: Progress,
+) -> None:
+    """Contexts first, then features, then the summaries, so that nothing refers to what is not there."""
+    harvest_id, written = harvest.record.id, 0
+    with make_session(context.ledger.engine, write=True) as session:
+        writer = CatalogWriter(session)
+        batches = _context_batches(harvest.inputs.contexts, _contexts_shown(results))
+        names = dict(enumerate(harvest.inputs.corpus.document_names))
+        writer.add_contexts(harvest_id, batches, document_names=names)
+        for record, result, weight in zip(harvest.inputs.records, results, weights, strict=True):
+            before = written
+            written += writer.write_features(
+                harvest_id,
+                record.slug,
+                feature_records(result, weight),
+                on_progress=lambda done, before=before: progress.update(before + done),
+            )
+        for record, result in zip(harvest.inputs.records, results, strict=True):
+            writer.write_summary(harvest_id, record.slug, summary_record(result.summary))
+        writer.set_token_counts(harvest_id, results[0].corpus.token_counts)
+        session.commit()
+
+
+def _contexts_shown(results: Sequence[HarvestResult]) -> np.ndarray:
+    """Every context that some feature refers to, ascending."""
+    groups = [
+        columns.context_ids
+        for result in results
+        for columns in (
+            result.top,
+            result.bands.contexts,
+            result.controls,
+            result.reserve.contexts,
+            result.reserve.controls,
+        )
+    ]
+    return np.unique(np.concatenate(groups))
+
+
+def _context_batches(contexts: ContextTable, ids: np.ndarray) -> Iterator[ContextBatch]:
+    for start in range(0, len(ids), CONTEXTS_AT_ONCE):
+        chosen = ids[start : start + CONTEXTS_AT_ONCE].astype(np.int64)
+        yield ContextBatch(
+            context_ids=chosen,
+            document_ids=contexts.document_ids[chosen],
+            starts=contexts.starts[chosen],
+            lengths=contexts.row_lengths(chosen),
+            token_ids=contexts.token_ids(chosen),
+        )
+
+
+def _measure(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
+    """Measure trained dictionaries that nobody has measured yet, on a seeded sample of the harvest's own contexts."""
+    pairs = list(zip(harvest.inputs.records, harvest.inputs.dictionaries, strict=True))
+    unmeasured = [pair for pair in pairs if pair[0].quality is None and pair[0].kind in TRAINED_KINDS]
+    if not unmeasured:
+        return
+    context.ledger.at_stage(job_id, "Measuring the dictionaries", total=0, unit="")
+    for record, quality in zip([record for record, _ in unmeasured], _qualities(harvest, unmeasured), strict=True):
+        with context.ledger.writing() as writer:
+            writer.set_quality(record.slug, quality)
+
+
+def _qualities(harvest: OpenHarvest, pairs: Sequence[tuple[DictionaryRecord, Dictionary]]) -> list[dict[str, Any]]:
+    inputs = harvest.inputs
+    order = np.random.default_rng(harvest.plan.options.seed).permutation(len(inputs.contexts))
+    sample = np.sort(order[:QUALITY_CONTEXTS])
+    model, device = inputs.model, inputs.model.device
+    found = measure_quality(
+        model,
+        [dictionary.to(device) for _, dictionary in pairs],
+        inputs.contexts,
+        sample,
+        loss_contexts=LOSS_CONTEXTS,
+        excluded=frozenset(inputs.excluded_ids),
+    )
+    return [{**quality.to_json(), "corpus": harvest.record.corpus} for quality in found]

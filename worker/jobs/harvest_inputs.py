@@ -1,0 +1,87 @@
+"""Everything that a harvest reads, opened from what its request names: model, dictionaries, corpus, contexts."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from catalog.records import DictionaryRecord, ModelRecord
+from worker.corpus.contexts import ContextTable
+from worker.corpus.tokenized import Corpus
+from worker.jobs.context import JobContext
+from worker.jobs.corpora import corpus_of
+from worker.jobs.dictionaries import load_dictionary
+from worker.jobs.errors import JobError
+from worker.jobs.groups import harvest_groups
+from worker.jobs.ledger import Ledger
+from worker.jobs.progress import Stages
+from worker.jobs.requests import HarvestRequest
+from worker.lm.model import LanguageModel
+from worker.sae.dictionary import Dictionary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HarvestInputs:
+    """What one pass needs. records and dictionaries go side by side."""
+
+    model_record: ModelRecord
+    model: LanguageModel
+    records: tuple[DictionaryRecord, ...]
+    dictionaries: tuple[Dictionary, ...]
+    corpus: Corpus
+    contexts: ContextTable
+
+    @property
+    def dtype_name(self) -> str:
+        """The dtype in which the model runs, as torch calls it."""
+        return str(self.model.dtype).removeprefix("torch.")
+
+    @property
+    def excluded_ids(self) -> tuple[int, ...]:
+        """Token ids that no reducer sees: the tokenizer's special ones and those the conventions name."""
+        named = (token for dictionary in self.dictionaries for token in dictionary.conventions.excluded_tokens)
+        return tuple(sorted({*self.model.tokenizer.special_ids, *named}))
+
+
+def open_inputs(
+    context: JobContext, request: HarvestRequest, *, stages: Stages, dtype: str | None = None
+) -> HarvestInputs:
+    """Open all of it. dtype: of the model, where the harvest has settled on one; else the worker's choice.
+
+    Raises JobError where the dictionaries cannot share a pass, and whatever is wrong with a file.
+    """
+    records = shared_pass(context.ledger, request.dictionaries)
+    with context.ledger.reading() as reader:
+        model_record = reader.model(records[0].model)
+    dictionaries = tuple(load_dictionary(record) for record in records)
+    conventions = dictionaries[0].conventions
+    model = context.models.get(model_record.source, weight_processing=conventions.weight_processing, dtype=dtype)
+    if model.weights_hash != model_record.weights_hash:
+        raise JobError(
+            f"The weights at {model_record.source!r} have changed since model {model_record.slug!r} was added. "
+            "Put the old files back, or add the model again under another name."
+        )
+    corpus = corpus_of(
+        context.home,
+        request.corpus,
+        model.tokenizer,
+        stages=stages,
+        max_documents=request.max_documents,
+        max_tokens=request.max_tokens,
+    )
+    contexts = corpus.contexts(
+        n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos, max_tokens=request.max_tokens
+    )
+    return HarvestInputs(model_record, model, records, dictionaries, corpus, contexts)
+
+
+def shared_pass(ledger: Ledger, slugs: Sequence[str]) -> tuple[DictionaryRecord, ...]:
+    """The rows of the dictionaries. Raises NotFound, or JobError where one pass cannot serve them all."""
+    with ledger.reading() as reader:
+        records = tuple(reader.dictionary(slug) for slug in dict.fromkeys(slugs))
+    groups = harvest_groups(records)
+    if len(groups) != 1:
+        listed = "; ".join(", ".join(group) for group in groups)
+        raise JobError(
+            "These dictionaries differ in model, n_ctx, BOS, weight processing or excluded tokens, so they cannot "
+            f"share a pass. Harvest each group by itself: {listed}."
+        )
+    return records

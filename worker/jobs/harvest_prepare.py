@@ -1,0 +1,151 @@
+"""The first step of a harvest: open what it reads, fix its plan, and give it a row in the catalog."""
+
+import shutil
+from importlib.metadata import version
+from typing import Any
+
+import torch
+
+from catalog.records import CorpusRecord, HarvestRecord
+from worker.harvest.plan import HarvestOptions, HarvestPlan, plan_harvest
+from worker.jobs.context import JobContext
+from worker.jobs.corpus_spec import corpus_name
+from worker.jobs.errors import JobError
+from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
+from worker.jobs.ledger import Ledger, now
+from worker.jobs.places import content_key
+from worker.jobs.requests import HarvestRequest, to_json
+
+BYTES_A_FEATURE = 8192
+BYTES_A_TOKEN = 4
+
+
+def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[str, Any]:
+    """Settle everything that decides the numbers. Doing it twice for one job is doing it once.
+
+    Returns {"harvest": id, "shards": how many, "done": whether a complete harvest of the same is there}.
+    Raises JobError, CorpusError and the like where something does not fit; nothing is written then.
+    """
+    context.ledger.at_stage(job_id, "Loading the model", total=0, unit="")
+    inputs = open_inputs(context, request, stages=context.stages(job_id))
+    plan = plan_of(inputs, request)
+    key = harvest_key(inputs, plan)
+    _check_room(context, inputs)
+    harvest_id, done = _choose_id(context.ledger, job_id, key, again=request.again)
+    if not done:
+        _add_rows(context, inputs, plan, _record(job_id, harvest_id, request, inputs, plan=plan, key=key))
+        context.ledger.at_stage(job_id, "Harvesting", total=plan.corpus_tokens, unit="tokens")
+    return {"harvest": harvest_id, "shards": plan.n_shards, "done": done}
+
+
+def plan_of(inputs: HarvestInputs, request: HarvestRequest) -> HarvestPlan:
+    """The plan of a request: a pure function of the corpus and the options."""
+    dtype = "bfloat16" if inputs.model.dtype == torch.bfloat16 else "float32"
+    options = HarvestOptions(seed=request.seed, n_top=request.n_top, n_sample=request.n_sample, encode_dtype=dtype)
+    return plan_harvest(
+        inputs.contexts,
+        options,
+        excluded_ids=inputs.excluded_ids,
+        d_vocab=max(inputs.model.d_vocab, inputs.model.tokenizer.d_vocab),
+        corpus_hash=inputs.corpus.hash,
+    )
+
+
+def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
+    """Names the numbers: the same key, the same harvest."""
+    return content_key(
+        inputs.model.weights_hash,
+        inputs.model.tokenizer.hash,
+        [dictionary.hash for dictionary in inputs.dictionaries],
+        inputs.dtype_name,
+        inputs.model.device.type,
+        plan.digest,
+    )
+
+
+def _choose_id(ledger: Ledger, job_id: str, key: str, *, again: bool) -> tuple[str, bool]:
+    """The id of this job's harvest, and whether a complete one is there already."""
+    with ledger.reading() as reader:
+        same = [harvest for harvest in reader.harvests() if harvest.id.split("-")[0] == key]
+    for harvest in same:
+        if harvest.job_id == job_id:
+            return harvest.id, harvest.status == "complete"
+    complete = [harvest for harvest in same if harvest.status == "complete"]
+    if complete and not again:
+        return complete[0].id, True
+    return (f"{key}-{len(same) + 1}" if same else key), False
+
+
+def _check_room(context: JobContext, inputs: HarvestInputs) -> None:
+    features = sum(dictionary.d_sae for dictionary in inputs.dictionaries)
+    needed = features * BYTES_A_FEATURE + inputs.contexts.n_tokens * BYTES_A_TOKEN
+    free = shutil.disk_usage(context.home).free
+    if free < needed:
+        raise JobError(
+            f"The harvest needs about {needed / 1e6:.0f} MB of disk, and {context.home} has {free / 1e6:.0f} MB free. "
+            "Free some, or set FEATURESCOPE_HOME to a larger disk."
+        )
+
+
+def _add_rows(context: JobContext, inputs: HarvestInputs, plan: HarvestPlan, record: HarvestRecord) -> None:
+    corpus = CorpusRecord(
+        slug="",
+        name=record.corpus,
+        hash=inputs.corpus.hash,
+        tokenizer_hash=inputs.corpus.tokenizer_hash,
+        n_tokens=inputs.corpus.n_tokens,
+        n_documents=inputs.corpus.n_documents,
+        description={**inputs.corpus.description, "statistics": dict(inputs.corpus.statistics)},
+    )
+    with context.ledger.writing() as writer:
+        slug = writer.add_corpus(corpus)
+        fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
+        writer.add_harvest(HarvestRecord(**{**fields, "corpus": slug}))
+
+
+def _record(
+    job_id: str, harvest_id: str, request: HarvestRequest, inputs: HarvestInputs, *, plan: HarvestPlan, key: str
+) -> HarvestRecord:
+    return HarvestRecord(
+        id=harvest_id,
+        status="running",
+        model=inputs.model_record.slug,
+        corpus=corpus_name(request.corpus),
+        dictionaries=tuple(record.slug for record in inputs.records),
+        job_id=job_id,
+        tokens_done=0,
+        tokens=plan.corpus_tokens,
+        n_contexts=plan.n_contexts,
+        n_documents=plan.n_documents,
+        n_ctx=plan.n_ctx,
+        plan={"harvest": plan.to_json(), "request": to_json(request), "dtype": inputs.dtype_name, "key": key},
+        provenance=_provenance(inputs, plan),
+        created_at=now(),
+        finished_at=None,
+        error=None,
+    )
+
+
+def _provenance(inputs: HarvestInputs, plan: HarvestPlan) -> dict[str, Any]:
+    """Where every number of the harvest comes from."""
+    model, corpus = inputs.model, inputs.corpus
+    return {
+        "featurescope": version("featurescope"),
+        "model": {
+            "source": inputs.model_record.source,
+            "revision": model.revision,
+            "weights_hash": model.weights_hash,
+            "weight_processing": model.weight_processing,
+        },
+        "tokenizer_hash": model.tokenizer.hash,
+        "dictionaries": [
+            {"slug": record.slug, "source": record.source, "hash": record.hash} for record in inputs.records
+        ],
+        "corpus": {"description": dict(corpus.description), "hash": corpus.hash, "tokens": plan.corpus_tokens},
+        "dtype": inputs.dtype_name,
+        "encode_dtype": plan.options.encode_dtype,
+        "device": inputs.model.device.type,
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "seed": plan.options.seed,
+    }

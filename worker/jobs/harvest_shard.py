@@ -1,0 +1,80 @@
+"""One shard of a harvest as a piece of work for any worker: everything it needs is found from the harvest's row."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from catalog.records import HarvestRecord
+from worker.harvest.engine import harvest_shard
+from worker.harvest.partial import is_done, partial_path
+from worker.harvest.plan import HarvestPlan
+from worker.jobs.context import JobContext
+from worker.jobs.errors import JobError
+from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
+from worker.jobs.places import harvest_folder
+from worker.jobs.progress import Progress, Reading
+from worker.jobs.requests import HarvestRequest, from_json
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenHarvest:
+    """A harvest that is under way: its row, its plan, what it reads, and where its shards lie."""
+
+    record: HarvestRecord
+    plan: HarvestPlan
+    inputs: HarvestInputs
+    folder: Path
+
+
+def open_harvest(context: JobContext, job_id: str, harvest_id: str) -> OpenHarvest:
+    """From the row alone. Raises JobError where the files are no longer those the plan was made for."""
+    with context.ledger.reading() as reader:
+        record = reader.harvest(harvest_id)
+    plan = HarvestPlan.from_json(record.plan["harvest"])
+    request = from_json(HarvestRequest, record.plan["request"])
+
+    def open_them() -> HarvestInputs:
+        return open_inputs(context, request, stages=context.stages(job_id), dtype=record.plan["dtype"])
+
+    inputs = context.inputs.get(harvest_id, open_them)
+    if inputs.corpus.hash != plan.corpus_hash:
+        raise JobError("The files of the corpus have changed since the harvest began. Ask for the harvest again.")
+    return OpenHarvest(record, plan, inputs, harvest_folder(context.home, record.plan["key"]))
+
+
+def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
+    """Harvest one shard into its file; nothing is done where the file is there."""
+    context.ledger.raise_if_over(job_id)
+    harvest = open_harvest(context, job_id, harvest_id)
+    plan, inputs = harvest.plan, harvest.inputs
+    before = tokens_done(harvest, apart_from=shard)
+
+    def report(reading: Reading) -> None:
+        context.ledger.progressed(job_id, reading, harvest_id=harvest_id)
+
+    progress = Progress(report, total=plan.corpus_tokens, done=before)
+    harvest_shard(
+        plan,
+        shard,
+        model=inputs.model,
+        dictionaries=inputs.dictionaries,
+        contexts=inputs.contexts,
+        folder=harvest.folder,
+        device=inputs.model.device,
+        on_progress=lambda done, _total: progress.update(before + done),
+    )
+    return {"shard": shard}
+
+
+def tokens_done(harvest: OpenHarvest, *, apart_from: int) -> int:
+    """Text tokens of the shards whose files are there."""
+    plan = harvest.plan
+    lengths = np.asarray(harvest.inputs.contexts.lengths, dtype=np.int64)
+    finished = (
+        shard
+        for shard in range(plan.n_shards)
+        if shard != apart_from and is_done(partial_path(harvest.folder, shard), plan.digest)
+    )
+    return sum(int(lengths[plan.shards[shard] : plan.shards[shard + 1]].sum()) for shard in finished)

@@ -1,0 +1,97 @@
+"""The durable workflows: what each job consists of, step by step.
+
+A workflow only orders its steps; DBOS writes down what each gave, and a workflow that is taken up again goes on
+behind the last one. Steps may therefore run twice, and do no harm when they do.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dbos import DBOS, SetWorkflowID
+
+from worker.jobs.context import JobContext
+from worker.jobs.corpora import corpus_of
+from worker.jobs.demo import prepare_demo
+from worker.jobs.durable import DEVICE_QUEUE
+from worker.jobs.edge import Outcome, plain_failure, run_job
+from worker.jobs.errors import JobError
+from worker.jobs.harvest_finish import finish
+from worker.jobs.harvest_prepare import prepare
+from worker.jobs.harvest_shard import run_shard
+from worker.jobs.requests import CorpusRequest, DemoRequest, HarvestRequest, TrainRequest, from_json, to_json
+from worker.jobs.training import train
+
+ShardWorkflow = Callable[[str, str, int], Outcome]
+
+
+def register_workflows(context: JobContext) -> None:
+    """Make the workflows known to DBOS under the names that `submit` uses. Once in a process, before the launch."""
+    ledger = context.ledger
+
+    @DBOS.workflow(name="shard")
+    def shard(job_id: str, harvest_id: str, number: int) -> Outcome:
+        work = plain_failure(lambda: run_shard(context, job_id, harvest_id, number))
+        return DBOS.run_step({"name": "shard"}, work)
+
+    @DBOS.workflow(name="harvest")
+    def harvest(job_id: str, request: Mapping[str, Any]) -> Outcome:
+        asked = from_json(HarvestRequest, request)
+        return run_job(ledger, job_id, lambda: run_harvest(context, job_id, asked, shard=shard))
+
+    @DBOS.workflow(name="demo")
+    def demo(job_id: str, request: Mapping[str, Any]) -> Outcome:
+        from_json(DemoRequest, request)
+        return run_job(ledger, job_id, lambda: run_demo(context, job_id, shard=shard))
+
+    @DBOS.workflow(name="train")
+    def training(job_id: str, request: Mapping[str, Any]) -> Outcome:
+        asked = from_json(TrainRequest, request)
+        return run_job(ledger, job_id, lambda: DBOS.run_step({"name": "train"}, lambda: train(context, job_id, asked)))
+
+    @DBOS.workflow(name="corpus")
+    def corpus(job_id: str, request: Mapping[str, Any]) -> Outcome:
+        asked = from_json(CorpusRequest, request)
+        return run_job(ledger, job_id, lambda: DBOS.run_step({"name": "corpus"}, lambda: build(context, job_id, asked)))
+
+
+def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, shard: ShardWorkflow) -> Outcome:
+    """Prepare, shards on the device queue of whichever workers there are, finish."""
+    prepared = DBOS.run_step({"name": "prepare"}, lambda: prepare(context, job_id, request))
+    harvest_id = prepared["harvest"]
+    if prepared["done"]:
+        return {"harvest": harvest_id, "message": f"Nothing to do: the harvest {harvest_id} of the same is complete."}
+    waiting = []
+    for number in range(prepared["shards"]):
+        with SetWorkflowID(f"{job_id}-{harvest_id}-{number:05d}"):
+            waiting.append(DBOS.enqueue_workflow(DEVICE_QUEUE, shard, job_id, harvest_id, number))
+    for handle in waiting:
+        outcome = handle.get_result(polling_interval_sec=0.2)
+        if "error" in outcome:
+            raise JobError(outcome["error"])
+    DBOS.run_step({"name": "finish"}, lambda: finish(context, job_id, harvest_id))
+    return {"harvest": harvest_id, "message": f"The harvest {harvest_id} is complete."}
+
+
+def run_demo(context: JobContext, job_id: str, *, shard: ShardWorkflow) -> Outcome:
+    """Register what is bundled, then harvest it, a pass for each group of dictionaries that share one."""
+    requests = DBOS.run_step(
+        {"name": "register"}, lambda: [to_json(request) for request in prepare_demo(context, job_id)]
+    )
+    outcomes = [run_harvest(context, job_id, from_json(HarvestRequest, each), shard=shard) for each in requests]
+    return {"harvests": [outcome["harvest"] for outcome in outcomes], "message": "The demo is ready."}
+
+
+def build(context: JobContext, job_id: str, request: CorpusRequest) -> Outcome:
+    """Tokenise a corpus for a model."""
+    with context.ledger.reading() as reader:
+        source = reader.model(request.model).source
+    corpus = corpus_of(
+        context.home,
+        request.source,
+        context.models.get(source).tokenizer,
+        stages=context.stages(job_id),
+        max_documents=request.max_documents,
+        max_tokens=request.max_tokens,
+    )
+    message = f"{corpus.n_documents} documents, {corpus.n_tokens} tokens in {corpus.folder}."
+    return {"folder": str(corpus.folder), "tokens": corpus.n_tokens, "message": message}
