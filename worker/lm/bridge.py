@@ -11,12 +11,15 @@ from transformer_lens.model_bridge.sources.transformers import (
     get_hf_model_class_for_architecture,
 )
 from transformers import AutoConfig, PreTrainedModel
+
 from worker.lm.errors import LanguageModelError, ModelFilesError
 from worker.lm.files import ModelFiles
 from worker.lm.tokenizer import Tokenizer
 
 
-def boot_bridge(files: ModelFiles, tokenizer: Tokenizer, *, device: torch.device, dtype: torch.dtype) -> TransformerBridge:
+def boot_bridge(
+    files: ModelFiles, tokenizer: Tokenizer, *, device: torch.device, dtype: torch.dtype
+) -> TransformerBridge:
     """The model behind TransformerLens's hooks, with its weights as they are stored.
 
     Raises LanguageModelError for an architecture that TransformerLens does not know, ModelFilesError for
@@ -40,7 +43,9 @@ def _config(files: ModelFiles) -> Any:
     try:
         return AutoConfig.from_pretrained(str(files.folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
-        raise ModelFilesError(f"{files.folder / 'config.json'} is not a configuration that can be loaded: {error}") from error
+        raise ModelFilesError(
+            f"{files.folder / 'config.json'} is not a configuration that can be loaded: {error}"
+        ) from error
 
 
 def _loaded(files: ModelFiles, model_class: Any, *, dtype: torch.dtype) -> PreTrainedModel:
@@ -58,7 +63,7 @@ def _loaded(files: ModelFiles, model_class: Any, *, dtype: torch.dtype) -> PreTr
         raise ModelFilesError(f"The weights in {files.folder} cannot be loaded: {error}") from error
     if missing := sorted(report["missing_keys"]):
         raise ModelFilesError(
-            f"The weights in {files.folder} lack {', '.join(missing[:4])} ({len(missing)} in all), which config.json asks for; "
-            "the two belong to different models."
+            f"The weights in {files.folder} lack {', '.join(missing[:4])} ({len(missing)} in all), "
+            "which config.json asks for; the two belong to different models."
         )
     return model

@@ -8,6 +8,7 @@ from typing import Any
 
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
 from worker.lm.errors import ModelFilesError, ModelNotFound
 
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[\w.-]+)?")
@@ -63,7 +64,9 @@ def _fetched(source: str, folder: Path) -> ModelFiles:
         )
     local_looking = len(folder.parts) != 2 or Path(folder.parts[0]).is_dir()
     if not _HUB_NAME.fullmatch(source) or (local_looking and len(folder.parts) != 1):
-        raise ModelNotFound(f"There is no folder {source!r}. Give a model's folder, or a hub name such as 'openai-community/gpt2'.")
+        raise ModelNotFound(
+            f"There is no folder {source!r}. Give a model's folder, or a hub name such as 'openai-community/gpt2'."
+        )
     try:
         path = Path(snapshot_download(source, allow_patterns=[*_SMALL_FILES, "*.safetensors"]))
         if not any(path.glob("*.safetensors")):
@@ -86,4 +89,6 @@ def _check_complete(files: ModelFiles) -> None:
     if index.is_file():
         shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())
         if missing := sorted(shards - {path.name for path in files.weights}):
-            raise ModelFilesError(f"{files.folder} lacks {', '.join(missing)}, named in {index.name}. Copy the missing files.")
+            raise ModelFilesError(
+                f"{files.folder} lacks {', '.join(missing)}, named in {index.name}. Copy the missing files."
+            )

@@ -1,15 +1,18 @@
 """The hook points of one model under their TransformerLens names: which exist, how wide, and how to stand on them."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
+
+from worker.lm.attention import AttentionSwitch
 from worker.lm.errors import HookNotFound
 
 Edit = Callable[[Tensor], Tensor]
@@ -22,19 +25,24 @@ _LISTED = (
 # Hooks that hold something other than one vector a token.
 _NOT_ACTIVATIONS = re.compile(r"hook_(pattern|attn_scores|scale|cos|sin|rot_[qk])$")
 _PROBE_TOKENS = 7
+# Rounding of fused and stepwise attention may differ by this share of the largest value at a hook.
+_SAME = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hooks:
     """Every hook of a model that holds one vector a token, found by running the model on a few tokens.
 
     widths: length of that vector, by name; heads are laid side by side, so that `attn.hook_z` is n_heads * d_head.
+    listed: the names that a dictionary is commonly attached at. fused: those that need no stepwise attention.
     """
 
     model_name: str
     points: Mapping[str, HookPoint]
     widths: Mapping[str, int]
-    listed: tuple[str, ...] = field(default=())
+    listed: tuple[str, ...]
+    fused: frozenset[str]
+    attention: AttentionSwitch
 
     def width(self, hook_name: str) -> int:
         """Raises HookNotFound, with the nearest names, for a hook the model does not have."""
@@ -59,6 +67,7 @@ class Hooks:
             if len(found) == len(set(hook_names)):
                 raise StopAtLayerException(value)
 
+        self._choose_attention(hook_names)
         with _attached({self.points[name]: capture for name in hook_names}):
             yield found
 
@@ -74,27 +83,58 @@ class Hooks:
 
         for name in edits:
             self.width(name)
+        self._choose_attention(edits)
         with _attached({self.points[name]: attached(edit) for name, edit in edits.items()}):
             yield
 
+    def _choose_attention(self, hook_names: Iterable[str]) -> None:
+        """Fused wherever it was found to give the same at these hooks."""
+        self.attention.use(fused=bool(self.fused) and self.fused.issuperset(hook_names))
 
-def find_hooks(bridge: TransformerBridge, model_name: str) -> Hooks:
-    """Runs the model on a few tokens and keeps the hooks that fired with one vector a token."""
+
+def find_hooks(bridge: TransformerBridge, model_name: str, *, fused: bool) -> Hooks:
+    """Runs the model on a few tokens and keeps the hooks that fired with one vector a token.
+
+    fused: whether to try the model's own attention too, and use it for the hooks where it gives the same.
+    """
     points = {name: point for name, point in bridge.hook_dict.items() if not _NOT_ACTIVATIONS.search(name)}
-    widths: dict[int, int] = {}
+    attention = AttentionSwitch(bridge)
+    values = _probe(bridge, points)
+    same: frozenset[str] = frozenset()
+    if fused and attention.possible:
+        attention.use(fused=True)
+        others = _probe(bridge, points)
+        attention.use(fused=False)
+        shared = others.keys() & values.keys()
+        if all(_agree(values[name], others[name]) for name in shared):
+            same = frozenset(shared)
+    in_blocks = [f"blocks.{layer}.{name}" for layer in range(len(bridge.blocks)) for name in _LISTED]
+    return Hooks(
+        model_name=model_name,
+        points={name: points[name] for name in values},
+        widths={name: value.shape[-1] for name, value in values.items()},
+        listed=tuple(name for name in ["hook_embed", *in_blocks, "ln_final.hook_normalized"] if name in values),
+        fused=same,
+        attention=attention,
+    )
 
-    def measure(value: Tensor, *, hook: HookPoint) -> None:
+
+def _probe(bridge: TransformerBridge, points: Mapping[str, HookPoint]) -> dict[str, Tensor]:
+    """What every hook holds for a few tokens, (1, token, width), where it is one vector a token."""
+    held: dict[int, Tensor] = {}
+
+    def keep(value: Any, *, hook: HookPoint) -> None:
         if isinstance(value, Tensor) and value.is_floating_point() and value.shape[:2] == (1, _PROBE_TOKENS):
-            widths[id(hook)] = value[0, 0].numel()
+            held[id(hook)] = value.flatten(2)
 
-    token_ids = torch.zeros(1, _PROBE_TOKENS, dtype=torch.long, device=bridge.cfg.device)
-    with torch.no_grad(), _attached(dict.fromkeys(points.values(), measure)):
+    token_ids = torch.arange(_PROBE_TOKENS, device=bridge.cfg.device)[None]
+    with torch.no_grad(), _attached(dict.fromkeys(points.values(), keep)):
         bridge(token_ids, return_type=None, use_cache=False)
-    fired = {name: widths[id(point)] for name, point in points.items() if id(point) in widths}
-    n_blocks = len(bridge.blocks)
-    in_blocks = [f"blocks.{layer}.{name}" for layer in range(n_blocks) for name in _LISTED]
-    listed = tuple(name for name in ["hook_embed", *in_blocks, "ln_final.hook_normalized"] if name in fired)
-    return Hooks(model_name, {name: points[name] for name in fired}, fired, listed)
+    return {name: held[id(point)] for name, point in points.items() if id(point) in held}
+
+
+def _agree(one: Tensor, other: Tensor) -> bool:
+    return bool((one - other).abs().max() <= _SAME.get(one.dtype, 0) * one.abs().max())
 
 
 @contextmanager

@@ -10,6 +10,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 from transformer_lens.model_bridge import TransformerBridge
+
 from worker.lm.bridge import boot_bridge
 from worker.lm.errors import ContextTooLong, LanguageModelError
 from worker.lm.files import ModelFiles, find_model
@@ -102,13 +103,13 @@ class LanguageModel:
     @cached_property
     def _hooks(self) -> Hooks:
         with self._lock:
-            return find_hooks(self._bridge, self.name)
+            return find_hooks(self._bridge, self.name, fused=self.weight_processing == "raw")
 
     def _checked(self, token_ids: Tensor) -> Tensor:
         if token_ids.shape[1] > self.n_ctx:
             raise ContextTooLong(
-                f"A context of {token_ids.shape[1]} tokens does not fit model {self.name!r}, whose n_ctx is {self.n_ctx}. "
-                "Cut the text, or choose a smaller n_ctx."
+                f"A context of {token_ids.shape[1]} tokens does not fit model {self.name!r}, "
+                f"whose n_ctx is {self.n_ctx}. Cut the text, or choose a smaller n_ctx."
             )
         if token_ids.numel() and int(token_ids.max()) >= self.d_vocab:
             raise LanguageModelError(

@@ -4,12 +4,15 @@ import time
 from typing import Literal
 
 import torch
+
 from worker.lm.errors import LanguageModelError
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 DTypeName = Literal["auto", "float32", "bfloat16", "float16"]
 _PRODUCT = (512, 512, 1024)
 _TRIALS = 5
+# Below this the choice would change from start to start with the noise of a busy machine.
+_CLEARLY_FASTER = 1.3
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -30,14 +33,14 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def choose_dtype(dtype: str, device: torch.device) -> torch.dtype:
-    """'auto' is bfloat16 where a small matrix product is faster in it, else float32.
+    """'auto' is bfloat16 where a small matrix product is clearly faster in it, else float32.
 
     Timed rather than looked up: on many CPUs bfloat16 is emulated and several times slower.
     Raises LanguageModelError for a dtype of another name.
     """
     if dtype == "auto":
-        # A GPU without bfloat16 units would be timed right too, but the first product there pays for start-up.
-        return torch.bfloat16 if _seconds(torch.bfloat16, device) < _seconds(torch.float32, device) else torch.float32
+        faster = _seconds(torch.bfloat16, device) * _CLEARLY_FASTER < _seconds(torch.float32, device)
+        return torch.bfloat16 if faster else torch.float32
     if dtype not in DTYPES:
         raise LanguageModelError(f"There is no dtype {dtype!r}; it is 'auto', {', '.join(map(repr, DTYPES))}.")
     return DTYPES[dtype]

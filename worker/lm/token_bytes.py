@@ -1,6 +1,6 @@
 """From a tokenizer's pieces to the bytes they stand for, so that text can be joined across token borders."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 _WORD_START = "▁"
@@ -32,7 +32,7 @@ def _pieces(model: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
             yield piece, token_id
 
 
-def _reader_of(description: Mapping[str, Any]):
+def _reader_of(description: Mapping[str, Any]) -> Callable[[str], bytes]:
     """How this tokenizer's pieces are read, judged by its decoder, else by how it splits text."""
     steps = _step_types(description.get("decoder")) or _step_types(description.get("pre_tokenizer"))
     model = description["model"]

@@ -12,6 +12,7 @@ import tokenizers
 from jinja2 import TemplateError
 from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
 from worker.lm.errors import TokenizerError
 from worker.lm.files import find_model
 from worker.lm.token_bytes import bytes_of_tokens
@@ -33,7 +34,8 @@ class Tokenizer:
         backend = getattr(wrapped, "backend_tokenizer", None)
         if backend is None:
             raise TokenizerError(
-                f"The tokenizer {type(wrapped).__name__} has no fast form; save it with tokenizer.json beside the model."
+                f"The tokenizer {type(wrapped).__name__} has no fast form; "
+                "save it with tokenizer.json beside the model."
             )
         self.wrapped = wrapped
         self._description = json.loads(backend.to_str())
@@ -91,7 +93,9 @@ class Tokenizer:
         A BOS that the template writes is left out, since contexts get theirs from the BOS rule.
         """
         parts = self._chat_parts(messages)
-        pieces = [_encoded(self._text_only if is_content else self._with_special, [text])[0] for text, is_content in parts]
+        pieces = [
+            _encoded(self._text_only if is_content else self._with_special, [text])[0] for text, is_content in parts
+        ]
         token_ids = np.concatenate([np.empty(0, np.uint32), *pieces])
         return token_ids[1:] if self.bos_id is not None and token_ids[:1] == self.bos_id else token_ids
 
@@ -105,7 +109,9 @@ class Tokenizer:
         try:
             return str(self.wrapped.apply_chat_template(list(messages), tokenize=False))
         except (KeyError, TypeError, ValueError, AttributeError, TemplateError) as error:
-            raise TokenizerError(f"The chat template refuses these messages: {error}. They need 'role' and 'content'.") from error
+            raise TokenizerError(
+                f"The chat template refuses these messages: {error}. They need 'role' and 'content'."
+            ) from error
 
     def token_bytes(self, d_vocab: int | None = None) -> list[bytes]:
         """The bytes that each id stands for; special tokens give their name, ids without a token nothing.
@@ -121,7 +127,9 @@ class Tokenizer:
         if not any(name in content for content in contents for name in names):
             return [(self.apply_chat_template(messages), False)]
         marks = [f"\ue000{index}\ue001" for index in range(len(messages))]
-        rest = self.apply_chat_template([{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)])
+        rest = self.apply_chat_template(
+            [{**message, "content": mark} for message, mark in zip(messages, marks, strict=True)]
+        )
         parts = []
         for mark, content in zip(marks, contents, strict=True):
             before, found, after = rest.partition(mark)
@@ -139,7 +147,9 @@ def load_tokenizer(source: str | Path) -> Tokenizer:
 def tokenizer_of_folder(folder: Path) -> Tokenizer:
     """The tokenizer in a folder, which is never sought anywhere else."""
     if not any((folder / name).is_file() for name in ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt")):
-        raise TokenizerError(f"{folder} has no tokenizer; expected tokenizer.json. Copy the one the model was trained with.")
+        raise TokenizerError(
+            f"{folder} has no tokenizer; expected tokenizer.json. Copy the one the model was trained with."
+        )
     try:
         wrapped = AutoTokenizer.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -158,7 +168,9 @@ def _encoded(backend: tokenizers.Tokenizer, texts: Sequence[str]) -> list[NDArra
     try:
         encodings = backend.encode_batch_fast(list(texts), add_special_tokens=False)
     except (TypeError, UnicodeEncodeError) as error:
-        raise TokenizerError("A text holds half of a surrogate pair, which is no Unicode text; replace it first.") from error
+        raise TokenizerError(
+            "A text holds half of a surrogate pair, which is no Unicode text; replace it first."
+        ) from error
     return [np.asarray(encoding.ids, dtype=np.uint32) for encoding in encodings]
 
 
