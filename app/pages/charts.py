@@ -175,8 +175,11 @@ def _value_ticks(low: float, high: float, x: Scale) -> tuple[Tick, ...]:
 
 
 def _power(exponent: int) -> str:
-    """A density in words a reader knows: 10⁻³ as 1 in 1,000."""
-    return "all" if exponent == 0 else "1/" + ("1M" if exponent == -6 else f"{10**-exponent:,}")
+    """A density in words a reader knows: 10⁻³ as 1/1k."""
+    if exponent == 0:
+        return "all"
+    size, unit = divmod(-exponent, 3)
+    return f"1/{10**unit}{('', 'k', 'M', 'G')[min(size, 3)]}"
 
 
 def _anchor(exponent: int, low: float, high: float) -> str:

@@ -60,11 +60,11 @@ def duration(seconds: float) -> str:
     seconds = max(0, round(seconds))
     if seconds < MINUTE:
         return f"{seconds} s"
-    if seconds < HOUR:
-        return f"{seconds // MINUTE} min {seconds % MINUTE} s"
-    if seconds < DAY:
-        return f"{seconds // HOUR} h {seconds % HOUR // MINUTE} min"
-    return f"{seconds // DAY} d {seconds % DAY // HOUR} h"
+    units = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (1, "s"))
+    large = next(place for place, (size, _) in enumerate(units) if seconds >= size)
+    (size, name), (smaller, small_name) = units[large], units[large + 1]
+    rest = seconds % size // smaller
+    return f"{seconds // size} {name} {rest} {small_name}" if rest else f"{seconds // size} {name}"
 
 
 def plural(value: int, noun: str) -> str:
