@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 
 from app.dependencies import site_of
+from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested
 from catalog.errors import BadQuery, CatalogError, NotFound, Unreachable, WrongRevision
 
@@ -39,6 +40,7 @@ class Problem:
 def add_error_answers(app: FastAPI) -> None:
     """Let every error answer with a page or, below /api/, with the error object."""
     app.add_exception_handler(CatalogError, _answer_catalog)
+    app.add_exception_handler(AppError, _answer_own)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(Exception, _answer_unexpected)
@@ -61,6 +63,11 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
     log.error("catalog error on %s: %s", request.url.path, error)
     return answer(request, Problem(500, "catalog_error", "The catalog failed", str(error)))
+
+
+def _answer_own(request: Request, error: Exception) -> Response:
+    log.error("error on %s: %s", request.url.path, error)
+    return answer(request, Problem(500, "app_error", "This page cannot be made", str(error)))
 
 
 def _not_found(request: Request, error: NotFound) -> Problem:

@@ -5,13 +5,14 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from app.failures import AppError
 from app.pages.contexts import ContextLine, ContextLines
 from app.pages.feature import FeatureSource
 
 SHOWN_LINES = 3
 
 
-class GuideError(Exception):
+class GuideError(AppError):
     """The curated file cannot be read."""
 
 

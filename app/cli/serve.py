@@ -1,0 +1,108 @@
+"""featurescope serve: the web application on a port of this machine."""
+
+import argparse
+import errno
+import ipaddress
+import json
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+
+import uvicorn
+
+from app.failures import AppError
+from app.main import create_app
+from app.settings import LOOPBACK_HOSTS, AppSettings
+from catalog.engine import make_engine
+from catalog.revision import check_revision
+
+DEFAULT_PORT = 8000
+
+
+class ServeError(AppError):
+    """The server cannot start as asked."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the verb until stopped. Returns the exit code; what the catalog raises goes to the caller."""
+    options = _parser().parse_args(argv)
+    settings = AppSettings.from_environment()
+    try:
+        settings = _with_hosts(settings, options)
+        check_revision(make_engine(settings.catalog.database_url))
+        listener = listen(options.host, options.port)
+    except AppError as error:
+        print(error, file=sys.stderr)
+        return 1
+    app = create_app(settings)
+    _announce(options, listener.getsockname()[1])
+    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=options.behind_proxy)
+    uvicorn.Server(config).run(sockets=[listener])
+    return 0
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises ServeError naming what is in the way and the way out."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ServeError(_reason(host, port, error)) from error
+    return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    if host in LOOPBACK_HOSTS:
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _with_hosts(settings: AppSettings, options: argparse.Namespace) -> AppSettings:
+    """Settings that answer to the names asked for. Raises ServeError on a public address asked for once only."""
+    if not is_loopback(options.host) and not options.public:
+        raise ServeError(
+            f"{options.host!r} can be reached by other machines, and there is no sign-in: whoever reaches it sees "
+            "everything. If that is meant, say so again: add --public, and --allow-host NAME for the names it goes by."
+        )
+    named = tuple(name.lower() for name in options.allow_host)
+    own = () if options.host in ("0.0.0.0", "::") else (options.host.lower(),)
+    return replace(settings, allowed_hosts=(*settings.allowed_hosts, *own, *named))
+
+
+def _reason(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"Port {port} of {host} is in use by another program. Choose another: featurescope serve --port {port + 1}"
+    if error.errno == errno.EACCES:
+        return f"Port {port} needs more rights than this user has. Choose one above 1023, such as --port {DEFAULT_PORT}."
+    return f"Cannot listen on {host} port {port}: {error.strerror or error}."
+
+
+def _announce(options: argparse.Namespace, port: int) -> None:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    url = f"http://{host}:{port}/"
+    if options.json:
+        print(json.dumps({"url": url}), flush=True)
+    else:
+        print(f"Featurescope is at {url} (Ctrl-C stops it)", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="featurescope serve",
+        description="Serve the pages of this catalog. They work, read-only, when no worker is up.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"port (default: {DEFAULT_PORT}; 0 takes a free one)")
+    parser.add_argument("--public", action="store_true", help="yes, listen where other machines can reach it")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a further name to answer to")
+    parser.add_argument("--behind-proxy", action="store_true", help="trust X-Forwarded headers of a proxy in front")
+    parser.add_argument("--json", action="store_true", help="announce the address as one JSON object")
+    return parser
