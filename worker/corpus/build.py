@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock, Timeout
 from numpy.typing import NDArray
+
 from worker.corpus.chunks import Chunk, ChunkLog
 from worker.corpus.document import Document
 from worker.corpus.errors import CorpusError
@@ -77,7 +78,9 @@ def build_corpus(
         with FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
             _Build(source, tokenizer, folder, plan).run(workers or 2, on_progress)
     except Timeout as error:
-        raise CorpusError(f"Another process is building the corpus in {folder}. Wait for it, or stop it first.") from error
+        raise CorpusError(
+            f"Another process is building the corpus in {folder}. Wait for it, or stop it first."
+        ) from error
     except OSError as error:
         raise _explained(error, folder) from error
     return Corpus.open(folder, tokenizer=tokenizer)

@@ -19,7 +19,9 @@ JSONL_SUFFIXES = (".jsonl", ".ndjson")
 _SHOWN_SUFFIXES = 5
 
 
-def file_source(path: Path, *, field: str | None = None, separator: str | None = None) -> TextFile | JsonLines | Parquet:
+def file_source(
+    path: Path, *, field: str | None = None, separator: str | None = None
+) -> TextFile | JsonLines | Parquet:
     """The source of one file, by its suffix: JSON lines, Parquet, or else plain text."""
     if path.suffix in JSONL_SUFFIXES:
         return JsonLines(path, field)
@@ -47,10 +49,14 @@ class Directory:
     def documents(self, tally: Tally | None = None) -> Iterator[Document | Conversation]:
         """Named by their path within the directory. Raises SourceError where no file matches."""
         if not self.path.is_dir():
-            raise SourceError(f"There is no directory {str(self.path)!r}. Check the path, which is taken from {Path.cwd()}.")
+            raise SourceError(
+                f"There is no directory {str(self.path)!r}. Check the path, which is taken from {Path.cwd()}."
+            )
         names = self._names()
         if not names:
-            raise SourceError(f"No file in {self.path} matches {self.glob!r}{self._what_is_there()}. Say which with ?glob=.")
+            raise SourceError(
+                f"No file in {self.path} matches {self.glob!r}{self._what_is_there()}. Say which with ?glob=."
+            )
         for name in names:
             source = file_source(self.path / name, field=self.field, separator=self.separator)
             for document in source.documents(tally):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
+
 from worker.corpus.document import Document
 from worker.corpus.errors import SourceError
 from worker.corpus.records import choose_field, document_of
@@ -45,5 +46,6 @@ class HuggingFaceDataset:
             )
         except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
             raise SourceError(
-                f"Dataset {self.name!r}, split {self.split!r}, cannot be streamed: {error} Check name, split and network."
+                f"Dataset {self.name!r}, split {self.split!r}, cannot be streamed: {error} "
+                "Check the name, the split and the network."
             ) from error

@@ -40,6 +40,6 @@ class JsonLines:
         except ValueError as error:
             raise SourceError(f"{where} is not JSON: {error}.") from error
         if not isinstance(record, Mapping):
-            raise SourceError(f"{where} holds {type(record).__name__}; expected an object, such as {{\"text\": \"...\"}}.")
+            raise SourceError(f'{where} holds {type(record).__name__}; expected an object, such as {{"text": "..."}}.')
         field = choose_field(self.field, record, where)
         return document_of(record[field], f"{self.path.name}:{number}", f"{where} field {field!r}")

@@ -7,6 +7,7 @@ from typing import Any
 
 import pyarrow
 from pyarrow import parquet
+
 from worker.corpus.document import Document
 from worker.corpus.errors import SourceError
 from worker.corpus.records import choose_field, document_of

@@ -20,7 +20,9 @@ def choose_field(field: str | None, present: Iterable[str], where: str) -> str:
     chosen = field if field is not None else next((name for name in DEFAULT_FIELDS if name in present), None)
     if chosen is None or chosen not in present:
         wanted = repr(field) if field is not None else "named text, messages or content"
-        raise SourceError(f"{where} has no field {wanted}; it has {', '.join(map(repr, present)) or 'none'}. Name one with field=.")
+        raise SourceError(
+            f"{where} has no field {wanted}; it has {', '.join(map(repr, present)) or 'none'}. Name one with field=."
+        )
     return chosen
 
 
@@ -34,7 +36,9 @@ def document_of(value: Any, name: str, where: str) -> Document | Conversation:
     if isinstance(value, str):
         return Document(name, _scalar_text(value))
     if isinstance(value, list | tuple) and all(isinstance(message, Mapping) and "role" in message for message in value):
-        return Conversation(name, tuple(json.loads(_scalar_text(json.dumps(message, default=str))) for message in value))
+        return Conversation(
+            name, tuple(json.loads(_scalar_text(json.dumps(message, default=str))) for message in value)
+        )
     raise SourceError(
         f"{where} holds {type(value).__name__}; expected text, or a list of messages with 'role' and 'content'."
     )

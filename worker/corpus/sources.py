@@ -18,7 +18,9 @@ from worker.corpus.source import CorpusSource, Tally
 from worker.corpus.text_files import TextFile
 
 STDLIB = "python-stdlib"
-_EXAMPLES = "'python-stdlib', 'notes.txt', 'docs?glob=**/*.md', 'chats.jsonl?field=messages', 'hf:name?split=train&field=text'"
+_EXAMPLES = (
+    "'python-stdlib', 'notes.txt', 'docs?glob=**/*.md', 'chats.jsonl?field=messages', 'hf:name?split=train&field=text'"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class PythonStdlib:
         running = PythonStdlib().version
         if self.version != running:
             raise SourceError(
-                f"This corpus is the library of Python {self.version} and this is Python {running}. Use {STDLIB!r} for this one's."
+                f"This corpus is the library of Python {self.version} and this is Python {running}. "
+                f"Use {STDLIB!r} for this one's."
             )
         try:
             yield from python_stdlib.documents()

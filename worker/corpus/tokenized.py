@@ -8,6 +8,7 @@ from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
 from worker.corpus.contexts import ContextTable, cut_contexts
 from worker.corpus.errors import CorpusError
 from worker.lm.tokenizer import Tokenizer
@@ -74,7 +75,8 @@ class Corpus:
     @classmethod
     def open(cls, folder: str | Path, *, tokenizer: Tokenizer | None = None) -> "Corpus":
         """Opens a built corpus. Raises CorpusError where there is none, where files do not fit together,
-        or where it was tokenised for another tokenizer than the one given."""
+        or where it was tokenised for another tokenizer than the one given.
+        """
         folder = Path(folder)
         meta = _meta(folder)
         if tokenizer is not None:
@@ -84,8 +86,8 @@ class Corpus:
         dtype = np.dtype(meta["dtype"])
         if size != starts[-1] * dtype.itemsize:
             raise CorpusError(
-                f"{folder / TOKENS} has {size} bytes, expected {starts[-1] * dtype.itemsize}; it was cut short or changed. "
-                f"Delete {folder} and build the corpus again."
+                f"{folder / TOKENS} has {size} bytes, expected {starts[-1] * dtype.itemsize}; "
+                f"it was cut short or changed. Delete {folder} and build the corpus again."
             )
         tokens = np.memmap(folder / TOKENS, dtype=dtype, mode="r") if size else np.empty(0, dtype)
         names = DocumentNames(folder)
@@ -106,7 +108,9 @@ class Corpus:
             raise CorpusError("The tokenizer of this corpus has no BOS token to prepend; use prepend_bos=False.")
         width = n_ctx - int(prepend_bos)
         if width < 1:
-            raise CorpusError(f"n_ctx is {n_ctx}, which leaves no room for text; it must be at least {1 + int(prepend_bos)}.")
+            raise CorpusError(
+                f"n_ctx is {n_ctx}, which leaves no room for text; it must be at least {1 + int(prepend_bos)}."
+            )
         document_ids, starts, lengths = cut_contexts(self.document_starts, width, max_tokens=max_tokens)
         return ContextTable(
             document_ids=document_ids,
@@ -138,5 +142,7 @@ def _meta(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise CorpusError(f"{path} is not JSON: {error}. Delete {folder} and build the corpus again.") from error
     if meta.get("format") != FORMAT:
-        raise CorpusError(f"{path} is of format {meta.get('format')!r}, this version reads {FORMAT}. Build the corpus again.")
+        raise CorpusError(
+            f"{path} is of format {meta.get('format')!r}, this version reads {FORMAT}. Build the corpus again."
+        )
     return meta

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from worker.corpus.chunks import ChunkLog
 from worker.corpus.tokenized import META, NAME_STARTS, NAMES, STARTS, TOKENS
 

@@ -12,8 +12,8 @@ from transformer_lens.hook_points import HookPoint
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.exceptions import StopAtLayerException
 
-from worker.lm.attention import AttentionSwitch
 from worker.lm.errors import HookNotFound
+from worker.lm.whole_modules import WholeModules
 
 Edit = Callable[[Tensor], Tensor]
 # Names a dictionary is commonly attached at, in the order in which a block computes them.
@@ -25,7 +25,7 @@ _LISTED = (
 # Hooks that hold something other than one vector a token.
 _NOT_ACTIVATIONS = re.compile(r"hook_(pattern|attn_scores|scale|cos|sin|rot_[qk])$")
 _PROBE_TOKENS = 7
-# Rounding of fused and stepwise attention may differ by this share of the largest value at a hook.
+# Rounding of whole and stepwise modules may differ by this share of the largest value at a hook.
 _SAME = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 
 
@@ -34,15 +34,15 @@ class Hooks:
     """Every hook of a model that holds one vector a token, found by running the model on a few tokens.
 
     widths: length of that vector, by name; heads are laid side by side, so that `attn.hook_z` is n_heads * d_head.
-    listed: the names that a dictionary is commonly attached at. fused: those that need no stepwise attention.
+    listed: the names that a dictionary is commonly attached at. whole: those that need no look inside attention or norms.
     """
 
     model_name: str
     points: Mapping[str, HookPoint]
     widths: Mapping[str, int]
     listed: tuple[str, ...]
-    fused: frozenset[str]
-    attention: AttentionSwitch
+    whole: frozenset[str]
+    modules: WholeModules
 
     def width(self, hook_name: str) -> int:
         """Raises HookNotFound, with the nearest names, for a hook the model does not have."""
@@ -67,7 +67,7 @@ class Hooks:
             if len(found) == len(set(hook_names)):
                 raise StopAtLayerException(value)
 
-        self._choose_attention(hook_names)
+        self._choose_modules(hook_names)
         with _attached({self.points[name]: capture for name in hook_names}):
             yield found
 
@@ -83,28 +83,28 @@ class Hooks:
 
         for name in edits:
             self.width(name)
-        self._choose_attention(edits)
+        self._choose_modules(edits)
         with _attached({self.points[name]: attached(edit) for name, edit in edits.items()}):
             yield
 
-    def _choose_attention(self, hook_names: Iterable[str]) -> None:
-        """Fused wherever it was found to give the same at these hooks."""
-        self.attention.use(fused=bool(self.fused) and self.fused.issuperset(hook_names))
+    def _choose_modules(self, hook_names: Iterable[str]) -> None:
+        """Whole ones wherever they were found to give the same at these hooks."""
+        self.modules.use(bool(self.whole) and self.whole.issuperset(hook_names))
 
 
-def find_hooks(bridge: TransformerBridge, model_name: str, *, fused: bool) -> Hooks:
+def find_hooks(bridge: TransformerBridge, model_name: str, *, whole: bool) -> Hooks:
     """Runs the model on a few tokens and keeps the hooks that fired with one vector a token.
 
-    fused: whether to try the model's own attention too, and use it for the hooks where it gives the same.
+    whole: whether to try the model's own attention and norms too, and use them for hooks where they give the same.
     """
     points = {name: point for name, point in bridge.hook_dict.items() if not _NOT_ACTIVATIONS.search(name)}
-    attention = AttentionSwitch(bridge)
+    modules = WholeModules(bridge)
     values = _probe(bridge, points)
     same: frozenset[str] = frozenset()
-    if fused and attention.possible:
-        attention.use(fused=True)
+    if whole and modules.possible:
+        modules.use(True)
         others = _probe(bridge, points)
-        attention.use(fused=False)
+        modules.use(False)
         shared = others.keys() & values.keys()
         if all(_agree(values[name], others[name]) for name in shared):
             same = frozenset(shared)
@@ -114,8 +114,8 @@ def find_hooks(bridge: TransformerBridge, model_name: str, *, fused: bool) -> Ho
         points={name: points[name] for name in values},
         widths={name: value.shape[-1] for name, value in values.items()},
         listed=tuple(name for name in ["hook_embed", *in_blocks, "ln_final.hook_normalized"] if name in values),
-        fused=same,
-        attention=attention,
+        whole=same,
+        modules=modules,
     )
 
 

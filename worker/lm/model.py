@@ -103,7 +103,7 @@ class LanguageModel:
     @cached_property
     def _hooks(self) -> Hooks:
         with self._lock:
-            return find_hooks(self._bridge, self.name, fused=self.weight_processing == "raw")
+            return find_hooks(self._bridge, self.name, whole=self.weight_processing == "raw")
 
     def _checked(self, token_ids: Tensor) -> Tensor:
         if token_ids.shape[1] > self.n_ctx:

@@ -15,11 +15,9 @@ LAYER = 1
 RAW_PLACES = {
     "gpt2": {
         "hook_resid_pre": ("transformer.h.1", "input"),
-        "ln1.hook_normalized": ("transformer.h.1.ln_1", "output"),
         "attn.hook_z": ("transformer.h.1.attn.c_proj", "input"),
         "hook_attn_out": ("transformer.h.1.attn", "output"),
         "hook_resid_mid": ("transformer.h.1.ln_2", "input"),
-        "ln2.hook_normalized": ("transformer.h.1.ln_2", "output"),
         "mlp.hook_pre": ("transformer.h.1.mlp.c_fc", "output"),
         "mlp.hook_post": ("transformer.h.1.mlp.act", "output"),
         "hook_mlp_out": ("transformer.h.1.mlp", "output"),
@@ -27,7 +25,6 @@ RAW_PLACES = {
     },
     "llama": {
         "hook_resid_pre": ("model.layers.1", "input"),
-        "ln1.hook_normalized": ("model.layers.1.input_layernorm", "output"),
         "attn.hook_q": ("model.layers.1.self_attn.q_proj", "output"),
         "attn.hook_k": ("model.layers.1.self_attn.k_proj", "output"),
         "attn.hook_v": ("model.layers.1.self_attn.v_proj", "output"),
@@ -42,7 +39,6 @@ RAW_PLACES = {
     },
     "neox": {
         "hook_resid_pre": ("gpt_neox.layers.1", "input"),
-        "ln1.hook_normalized": ("gpt_neox.layers.1.input_layernorm", "output"),
         "attn.hook_z": ("gpt_neox.layers.1.attention.dense", "input"),
         "hook_attn_out": ("gpt_neox.layers.1.attention", "output"),
         "hook_resid_mid": ("gpt_neox.layers.1.post_attention_layernorm", "input"),
@@ -96,6 +92,16 @@ def test_a_hook_holds_what_the_raw_module_computes(architecture, name, models, r
 
 
 @pytest.mark.parametrize("architecture", RAW_PLACES)
+def test_normalized_is_the_norm_without_gain_and_bias(architecture, models):
+    names = [f"blocks.{LAYER}.{name}" for name in ("hook_resid_mid", "ln2.hook_normalized")]
+    acts = models[architecture].activations(tokens(), names)
+    before = acts[names[0]]
+    centred = before if architecture == "llama" else before - before.mean(-1, keepdim=True)
+    expected = centred / centred.pow(2).mean(-1, keepdim=True).sqrt()
+    torch.testing.assert_close(acts[names[1]], expected, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("architecture", RAW_PLACES)
 def test_joint_query_key_value_hooks_agree_with_the_raw_projection(architecture, models, raw_models):
     model, raw = models[architecture], raw_models[architecture]
     names = [f"blocks.{LAYER}.attn.hook_{part}" for part in "qkv"]
@@ -121,12 +127,12 @@ def test_logits_are_those_of_the_raw_model(architecture, models, raw_models):
 
 
 @pytest.mark.parametrize("architecture", RAW_PLACES)
-def test_fused_and_stepwise_attention_give_the_same(architecture, models):
-    model = models[architecture]
-    name = "blocks.2.hook_resid_post"
-    fused = model.activations(tokens(), [name])[name]
-    beside_parts = model.activations(tokens(), ["blocks.0.attn.hook_q", name])[name]
-    torch.testing.assert_close(beside_parts, fused, atol=1e-4, rtol=1e-4)
+def test_whole_and_stepwise_modules_give_the_same(architecture, models):
+    model, name = models[architecture], "blocks.2.hook_resid_post"
+    whole = model.activations(tokens(), [name])[name]
+    stepwise = model.activations(tokens(), ["blocks.0.ln1.hook_normalized", name])[name]
+    torch.testing.assert_close(stepwise, whole, atol=1e-4, rtol=1e-4)
+    assert {name, f"blocks.{LAYER}.mlp.hook_post"} <= model._hooks.whole
 
 
 @pytest.mark.parametrize("architecture", RAW_PLACES)
@@ -134,7 +140,9 @@ def test_layers_after_the_deepest_hook_do_not_run(architecture, models):
     model = models[architecture]
     ran = []
     blocks = model._bridge.blocks
-    handles = [block.register_forward_pre_hook(lambda *_, layer=layer: ran.append(layer)) for layer, block in enumerate(blocks)]
+    handles = [
+        block.register_forward_pre_hook(lambda *_, layer=layer: ran.append(layer)) for layer, block in enumerate(blocks)
+    ]
     try:
         model.activations(tokens(), ["blocks.1.hook_resid_post", "blocks.0.hook_resid_mid"])
         assert ran == [0, 1]
