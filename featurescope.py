@@ -75,9 +75,11 @@ def help_text() -> str:
 
 def _run(verb: str, arguments: list[str], *, debug: bool) -> int:
     known = importlib.import_module("worker.errors").WorkerError, importlib.import_module("catalog.errors").CatalogError
-    logging.basicConfig(level=logging.DEBUG if debug else logging.WARNING)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    for package in ("app", "catalog", "worker"):
+        logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
     try:
-        return importlib.import_module(VERBS[verb][0]).main(arguments)
+        return importlib.import_module(VERBS[verb][0]).main(arguments) or OK
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

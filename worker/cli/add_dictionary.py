@@ -12,9 +12,10 @@ from worker.cli.output import Output
 from worker.jobs.bases import BASES, BasisRequest, add_basis
 from worker.jobs.corpus_spec import absolute_spec
 from worker.jobs.ledger import Ledger
+from worker.jobs.models import ModelCache
 from worker.jobs.register import add_dictionary
 from worker.jobs.settings import WorkerSettings, worker_settings
-from worker.lm.model import LanguageModel, load_language_model
+from worker.lm.model import LanguageModel
 from worker.sae import formats
 
 SAYS = """Add a dictionary to a model: a sparse autoencoder from a folder or from the hub (owner/name/folder), in the
@@ -38,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     ledger = open_ledger(settings)
     with ledger.reading() as reader:
         source = reader.model(options.model).source
-    model = load_language_model(source, device=settings.device, dtype=settings.dtype)
+    model = ModelCache(device=settings.device, dtype=settings.dtype).get(source)
     record = _add(settings, ledger, model, options)
     output.say(f"{record.slug}: {record.kind}, {record.d_sae} features at {record.hook_name} of {record.model}.")
     output.say(f"Harvest it with: featurescope harvest {record.slug} --corpus python-stdlib")

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from worker.cli.asking import open_ledger
 from worker.cli.options import verb_parser
 from worker.cli.output import Output
+from worker.jobs.models import ModelCache
 from worker.jobs.register import add_model
 from worker.jobs.settings import worker_settings
-from worker.lm.model import load_language_model
 
 SAYS = """Add a language model: a folder as Hugging Face lays it out (config.json, model.safetensors,
 tokenizer.json), or a name on the hub. Any decoder that TransformerLens supports will do. A folder never touches
@@ -30,7 +30,7 @@ def main(argv: Sequence[str]) -> int:
     output = Output(as_json=options.json)
     settings = worker_settings()
     ledger = open_ledger(settings)
-    model = load_language_model(options.source, device=settings.device, dtype=settings.dtype)
+    model = ModelCache(device=settings.device, dtype=settings.dtype).get(options.source)
     record = add_model(ledger, model, name=options.name)
     output.say(
         f"{record.slug}: {record.architecture}, {record.n_layers} layers of width {record.d_model}, "

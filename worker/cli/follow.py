@@ -41,7 +41,7 @@ def follow(ledger: Ledger, job_id: str, *, check: Callable[[], None] = lambda: N
 def describe(job: JobRecord) -> str:
     """A job's state in a line."""
     parts = [job.message or job.title or job.kind]
-    if job.total:
+    if job.total and job.status not in ENDED:
         parts.append(f"{human(job.done)} of {human(job.total)} {job.unit}")
     if job.rate:
         parts.append(f"{human(job.rate)} {job.unit} a second")

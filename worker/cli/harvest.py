@@ -34,6 +34,7 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--top", type=positive, default=20, help="top contexts kept a feature (default %(default)s)")
     parser.add_argument("--sample", type=positive, default=128, help="contexts sampled a feature (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default %(default)s)")
+    parser.add_argument("--shard-tokens", type=positive, help="size of the pieces that workers share out")
     parser.add_argument("--again", action="store_true", help="harvest although the same harvest is complete")
     add_following(parser)
     options = parser.parse_args(argv)
@@ -46,6 +47,7 @@ def main(argv: Sequence[str]) -> int:
         n_top=options.top,
         n_sample=options.sample,
         seed=options.seed,
+        shard_tokens=options.shard_tokens,
         again=options.again,
     )
     title = f"Harvest of {', '.join(request.dictionaries)} over {corpus_name(request.corpus)}"

@@ -1,6 +1,5 @@
 """featurescope worker: run queued jobs until stopped."""
 
-import logging
 from collections.abc import Sequence
 
 from worker.cli.options import verb_parser
@@ -24,7 +23,6 @@ def main(argv: Sequence[str]) -> int:
     parser = verb_parser("worker", SAYS)
     parser.add_argument("--parent", type=int, metavar="PID", help="stop when the process of this id is gone")
     options = parser.parse_args(argv)
-    logging.getLogger("worker").setLevel(logging.INFO)
     output = Output(as_json=options.json)
 
     def ready(executor_id: str) -> None:

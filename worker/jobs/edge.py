@@ -15,7 +15,7 @@ from worker.jobs.ledger import Ledger
 
 Outcome = dict[str, Any]
 KNOWN = (WorkerError, CatalogError, OSError, PortableWorkflowError)
-NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 log = logging.getLogger(__name__)
 
 

@@ -41,7 +41,13 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
 def plan_of(inputs: HarvestInputs, request: HarvestRequest) -> HarvestPlan:
     """The plan of a request: a pure function of the corpus and the options."""
     dtype = "bfloat16" if inputs.model.dtype == torch.bfloat16 else "float32"
-    options = HarvestOptions(seed=request.seed, n_top=request.n_top, n_sample=request.n_sample, encode_dtype=dtype)
+    options = HarvestOptions(
+        seed=request.seed,
+        n_top=request.n_top,
+        n_sample=request.n_sample,
+        shard_tokens=request.shard_tokens,
+        encode_dtype=dtype,
+    )
     return plan_harvest(
         inputs.contexts,
         options,

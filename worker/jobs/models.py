@@ -3,15 +3,21 @@
 import threading
 from collections import OrderedDict
 
+from transformers.utils import logging as hf_logging
+
 from worker.lm.model import LanguageModel, load_language_model
 
 KEPT = 2
 
 
 class ModelCache:
-    """Keeps the models used last. Threads may ask at once; a model is loaded one at a time."""
+    """Keeps the models used last. Threads may ask at once; a model is loaded one at a time.
+
+    A library's own bars for the loading of weights are switched off: they would run into ours.
+    """
 
     def __init__(self, *, device: str, dtype: str, kept: int = KEPT) -> None:
+        hf_logging.disable_progress_bar()
         self._device = device
         self._dtype = dtype
         self._kept = kept

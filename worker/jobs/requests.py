@@ -24,6 +24,7 @@ class HarvestRequest:
     """Run a corpus through the model of the dictionaries, named by slug.
 
     max_tokens: take so many tokens of the corpus from its start; None takes all.
+    shard_tokens: size of the pieces that workers share out; None chooses by the size of the corpus.
     again: harvest although a complete harvest of the same things is there.
     """
 
@@ -34,6 +35,7 @@ class HarvestRequest:
     n_top: int = 20
     n_sample: int = 128
     seed: int = 0
+    shard_tokens: int | None = None
     again: bool = False
 
 
