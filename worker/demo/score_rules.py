@@ -73,7 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         scores = [_score_from_catalog(reader, rule) for rule in RULES]
     arguments.report.write_text(report(scores), encoding="utf-8")
     passed = sum(score.balanced_accuracy >= PASS_MARK for score in scores)
-    print(f"{passed} of {len(scores)} rules reach {PASS_MARK} balanced accuracy; see {arguments.report}.")  # noqa: T201
+    print(f"{passed} of {len(scores)} rules reach {PASS_MARK} balanced accuracy; see {arguments.report}.")
     return 0 if passed >= NEEDED else 1
 
 

@@ -1,6 +1,7 @@
 """The SAELens layout, read and written: cfg.json beside sae_weights.safetensors."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -195,7 +196,8 @@ def _provenance(
     provenance: dict[str, Any] = {"format": "saelens", "source": str(folder), "architecture": config.architecture}
     if activation_scale is not None:
         provenance["activation_scale"] = activation_scale.tolist()
-    return {**config.metadata, **provenance}
+    noted = config.metadata.get("featurescope")
+    return {**config.metadata, **(_own_notes(noted) if isinstance(noted, dict) else {}), **provenance}
 
 
 def _tensors_to_write(dictionary: Dictionary, dtype: torch.dtype) -> dict[str, Tensor]:
@@ -210,6 +212,11 @@ def _tensors_to_write(dictionary: Dictionary, dtype: torch.dtype) -> dict[str, T
     written = {name: tensor.to("cpu", dtype) for name, tensor in matrices.items() if tensor is not None}
     written |= {name: tensor.to("cpu", torch.float32) for name, tensor in vectors.items()}
     return {name: tensor.detach().clone().contiguous() for name, tensor in written.items()}
+
+
+def _own_notes(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """What this project notes down of a dictionary it trained: the options of the run and the measured quality."""
+    return {name: metadata[name] for name in ("trained", "quality") if name in metadata}
 
 
 def _config_to_write(dictionary: Dictionary) -> dict[str, Any]:
@@ -231,7 +238,7 @@ def _config_to_write(dictionary: Dictionary) -> dict[str, Any]:
             "prepend_bos": conventions.prepend_bos,
             "exclude_special_tokens": list(conventions.excluded_tokens) or True,
             "model_from_pretrained_kwargs": FOLDED_MODEL if conventions.weight_processing == "folded" else {},
-            "featurescope": {"kind": dictionary.kind},
+            "featurescope": {"kind": dictionary.kind} | _own_notes(dictionary.metadata),
         },
     }
     if dictionary.kind == "topk":
