@@ -85,6 +85,7 @@ def _check_complete(files: ModelFiles) -> None:
         raise ModelFilesError(f"{files.folder} has no config.json; a model is a folder as Hugging Face lays it out.")
     if not files.weights:
         raise ModelFilesError(f"{files.folder} has no weights; expected model.safetensors or its shards.")
+    files.config()
     index = files.folder / "model.safetensors.index.json"
     if index.is_file():
         shards = set(json.loads(index.read_text(encoding="utf-8")).get("weight_map", {}).values())

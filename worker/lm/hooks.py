@@ -34,7 +34,8 @@ class Hooks:
     """Every hook of a model that holds one vector a token, found by running the model on a few tokens.
 
     widths: length of that vector, by name; heads are laid side by side, so that `attn.hook_z` is n_heads * d_head.
-    listed: the names that a dictionary is commonly attached at. whole: those that need no look inside attention or norms.
+    listed: the names that a dictionary is commonly attached at. whole: those for which attention and norms may
+    run as wholes.
     """
 
     model_name: str

@@ -34,12 +34,18 @@ class LanguageModel:
     """
 
     def __init__(
-        self, files: ModelFiles, bridge: TransformerBridge, tokenizer: Tokenizer, *, weight_processing: WeightProcessing
+        self,
+        files: ModelFiles,
+        bridge: TransformerBridge,
+        tokenizer: Tokenizer,
+        *,
+        weights_hash: str,
+        weight_processing: WeightProcessing,
     ) -> None:
         self.name = files.name
         self.source = files.source
         self.revision = files.revision
-        self.weights_hash = hash_weights(files.weights)
+        self.weights_hash = weights_hash
         self.weight_processing = weight_processing
         self.tokenizer = tokenizer
         self.architecture: str = files.config()["architectures"][0]
@@ -128,9 +134,10 @@ def load_language_model(
     Raises ModelNotFound, ModelFilesError, TokenizerError and LanguageModelError, each naming the way out.
     """
     files = find_model(source)
+    weights_hash = hash_weights(files.weights)
     tokenizer = tokenizer_of_folder(files.folder)
     placed = choose_device(device)
     bridge = boot_bridge(files, tokenizer, device=placed, dtype=choose_dtype(dtype, placed))
     if weight_processing == "folded":
         bridge.enable_compatibility_mode(disable_warnings=True)
-    return LanguageModel(files, bridge, tokenizer, weight_processing=weight_processing)
+    return LanguageModel(files, bridge, tokenizer, weights_hash=weights_hash, weight_processing=weight_processing)

@@ -218,7 +218,7 @@ def test_an_unknown_hook_is_named_with_its_nearest(models):
 
 
 def test_a_context_longer_than_the_models_is_refused(models):
-    with pytest.raises(ContextTooLong, match="65 tokens.*n_ctx is 64"):
+    with pytest.raises(ContextTooLong, match=r"65 tokens.*n_ctx is 64"):
         models["gpt2"].activations(tokens(1, 65), ["blocks.1.hook_resid_post"])
 
 
