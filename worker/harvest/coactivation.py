@@ -13,6 +13,7 @@ from numba import njit
 from worker.harvest.firings import Firings
 from worker.harvest.hashing import COACTIVATION_STREAM, keyed, stream_key
 from worker.harvest.result import CoactivationColumns
+from worker.harvest.short_list import insert_by_score
 from worker.harvest.threads import Threads
 
 N_PARTNERS = 10
@@ -161,26 +162,21 @@ def _count_partners(ends, features, offsets, by_feature, start, stop, partners, 
             token = by_feature[i]
             for j in range(ends[token - 1] if token else 0, ends[token]):
                 counts[features[j]] += 1
-        counts[feature] = 0
-        _keep_partners(feature, counts, offsets, partners[feature], joint[feature])
-        counts[:] = 0
+        _keep_partners(feature, counts, offsets, partners, joint)
 
 
 @njit(nogil=True, cache=True)
 def _keep_partners(feature, counts, offsets, partners, joint):
-    """Insert each partner into the short list, best Jaccard first; equal ones stay in order of index."""
+    """The best partners by Jaccard; counts are set back to 0."""
     fired = offsets[feature + 1] - offsets[feature]
-    scores = np.full(len(partners), -1.0)
+    scores = np.full(partners.shape[1], -1.0)
     for other in range(len(counts)):
         both = counts[other]
-        if both < LEAST_JOINT:
-            continue
-        score = both / (fired + offsets[other + 1] - offsets[other] - both)
-        place = len(partners)
-        while place > 0 and scores[place - 1] < score:
-            place -= 1
-        if place < len(partners):
-            scores[place + 1 :] = scores[place:-1].copy()
-            partners[place + 1 :] = partners[place:-1].copy()
-            joint[place + 1 :] = joint[place:-1].copy()
-            scores[place], partners[place], joint[place] = score, other, both
+        if both >= LEAST_JOINT and other != feature:
+            score = both / (fired + offsets[other + 1] - offsets[other] - both)
+            insert_by_score(scores, partners[feature], score, other)
+    for place in range(partners.shape[1]):
+        if partners[feature, place] >= 0:
+            joint[feature, place] = counts[partners[feature, place]]
+    for other in range(len(counts)):
+        counts[other] = 0

@@ -77,16 +77,22 @@ def fire_top_k(rows, scale, bias, k, row_ends, features, activations):
             return i
         stop = _pass_row(rows[i], scale, bias, bars, end, features, activations)
         if stop - end < k and bars[0] > 0:
-            bars[:] = 0
+            _fill(bars, np.float32(0))
             stop = _pass_row(rows[i], scale, bias, bars, end, features, activations)
         bar = np.float32(0)
         if stop - end >= k:
             bar = _kth_largest(activations[end:stop], k, scratch)
             stop = end + _keep_best(bar, k, features[end:stop], activations[end:stop])
-        bars[:] = bar * np.float32(0.85)
+        _fill(bars, bar * np.float32(0.85))
         end = stop
         row_ends[i] = end
     return rows.shape[0]
+
+
+@njit(nogil=True, cache=True)
+def _fill(values, value):
+    for i in range(len(values)):
+        values[i] = value
 
 
 @njit(nogil=True, cache=True, error_model="numpy")

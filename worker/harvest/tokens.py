@@ -13,6 +13,7 @@ from numba import njit
 from worker.harvest.context_tokens import ContextTokens
 from worker.harvest.firing_rows import KeptRows, offsets_of
 from worker.harvest.result import TokenColumns
+from worker.harvest.short_list import insert_by_score, sort_ascending
 from worker.harvest.threads import Threads
 
 N_LISTED = 10
@@ -110,13 +111,14 @@ def _count(span, firings, rows_of, exacts, out):
             for i in range(firing_offsets[row], firing_offsets[row + 1]):
                 keys[i - start] = (np.int64(firings[i - base]) << 32) | (i - start)
                 total += activations[i]
-        keys.sort()
+        sort_ascending(keys)
         row_of = np.empty(stop - start, np.int64)
         squares = 0.0
         for row in range(first_row, last_row):
             length = firing_offsets[row + 1] - firing_offsets[row]
             squares += float(length) * float(length)
-            row_of[firing_offsets[row] - start : firing_offsets[row + 1] - start] = row
+            for i in range(firing_offsets[row] - start, firing_offsets[row + 1] - start):
+                row_of[i] = row
         sizes = (float(stop - start), float(last_row - first_row), squares, total, start)
         _count_tokens(feature, keys, row_of, sizes, firing_offsets, activations, exacts, out)
 
@@ -145,37 +147,24 @@ def _count_tokens(feature, keys, row_of, sizes, firing_offsets, activations, exa
         own_squares += in_row * in_row
         if token < 0:
             continue
-        _insert(often, commonest[feature], fired, token)
+        insert_by_score(often, commonest[feature], fired, token)
         recall = fired / n_firings
         expected = recall * tokens_fired[feature]
         if expected < LEAST_EXPECTED:
             continue
         precision = min(1.0, expected / max(1, token_counts[token]))
-        place = _insert(scores, ids[feature], 2 * recall * precision / (recall + precision), token)
+        place = insert_by_score(scores, ids[feature], 2 * recall * precision / (recall + precision), token)
         if place < 0:
             continue
-        numbers[feature, place + 1 :] = numbers[feature, place:-1].copy()
         spread = own_squares - 2 * recall * cross + recall * recall * squares
         left_out = 1 - n_rows / contexts_fired[feature]
         low, high = _interval(recall, n_firings, n_rows, spread, left_out)
-        numbers[feature, place, 0], numbers[feature, place, 1] = recall, precision
-        numbers[feature, place, 2] = precision * tokens / tokens_fired[feature]
-        numbers[feature, place, 3] = mass / total
-        numbers[feature, place, 4], numbers[feature, place, 5] = low, high
-
-
-@njit(nogil=True, cache=True)
-def _insert(scores, ids, score, token):
-    """Put a token into a short list by score, equal ones in order of arrival; -1 where it has no place."""
-    place = len(scores)
-    while place > 0 and scores[place - 1] < score:
-        place -= 1
-    if place == len(scores):
-        return -1
-    scores[place + 1 :] = scores[place:-1].copy()
-    ids[place + 1 :] = ids[place:-1].copy()
-    scores[place], ids[place] = score, token
-    return place
+        lift = precision * tokens / tokens_fired[feature]
+        for i_listed in range(numbers.shape[1] - 1, place, -1):
+            for j in range(numbers.shape[2]):
+                numbers[feature, i_listed, j] = numbers[feature, i_listed - 1, j]
+        for j, number in enumerate((recall, precision, lift, mass / total, low, high)):
+            numbers[feature, place, j] = number
 
 
 @njit(nogil=True, cache=True)
