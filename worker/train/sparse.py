@@ -4,6 +4,12 @@ Codes are (feature index, value) pairs, k a token. Each function exists compiled
 devices; both give the same sums up to rounding, and the compiled ones the same bits on any number of threads.
 """
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import pairwise
+from typing import no_type_check
+
 import numba
 import numpy as np
 import torch
@@ -15,12 +21,6 @@ SCANNED = 16
 KEPT = 8
 
 
-def follow_torch_threads() -> None:
-    """Lets compiled code use as many threads as torch does, in the calling thread."""
-    launched = numba.config.NUMBA_NUM_THREADS  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
-    numba.set_num_threads(min(torch.get_num_threads(), launched))
-
-
 def largest(pre_acts: Float[Tensor, "token d_sae"], k: int) -> tuple[Int[Tensor, "token k"], Float[Tensor, "token k"]]:
     """Each token's k largest positive values, in no order: (feature indices, values).
 
@@ -29,7 +29,7 @@ def largest(pre_acts: Float[Tensor, "token d_sae"], k: int) -> tuple[Int[Tensor,
     if pre_acts.device.type == "cpu":
         indices = torch.zeros(len(pre_acts), k, dtype=torch.int64)
         values = torch.zeros(len(pre_acts), k)
-        _largest(pre_acts.numpy(), k, indices.numpy(), values.numpy())
+        _in_ranges(_largest, len(pre_acts), pre_acts.numpy(), indices.numpy(), values.numpy())
         return indices, values
     values, indices = torch.topk(pre_acts, k, dim=-1, sorted=False)
     return torch.where(values > 0, indices, 0), values.clamp(min=0)
@@ -48,7 +48,7 @@ def dots(
     """Inner product of each token's vector with the rows of its features."""
     if vectors.device.type == "cpu":
         out = torch.empty(indices.shape)
-        _dots(indices.numpy(), vectors.numpy(), rows.numpy(), out.numpy())
+        _in_ranges(_dots, len(indices), indices.numpy(), vectors.numpy(), rows.numpy(), out.numpy())
         return out
     tokens = max(1, GATHERED_FLOATS // (indices.shape[1] * rows.shape[1]))
     parts = zip(indices.split(tokens), vectors.split(tokens), strict=True)
@@ -62,7 +62,7 @@ def row_sums(
     if vectors.device.type == "cpu":
         out = torch.zeros(d_sae, vectors.shape[1])
         offsets, order = by_feature(indices, d_sae)
-        _row_sums((offsets, order), values.numpy().reshape(-1), vectors.numpy(), out.numpy())
+        _in_ranges(_row_sums, d_sae, offsets, order, values.numpy(), vectors.numpy(), out.numpy())
         return out
     out = torch.zeros(d_sae, vectors.shape[1], device=vectors.device)
     tokens = max(1, GATHERED_FLOATS // (indices.shape[1] * vectors.shape[1]))
@@ -89,7 +89,23 @@ def by_feature(indices: Int[Tensor, "token k"], d_sae: int) -> tuple[np.ndarray,
     return offsets, places
 
 
-@numba.njit(cache=True)
+def _in_ranges(kernel: Callable[..., None], length: int, *arrays: np.ndarray) -> None:
+    """Calls kernel((start, stop), arrays) for as many ranges as torch has threads; one range needs no thread."""
+    n_threads = min(torch.get_num_threads(), length)
+    if n_threads <= 1:
+        kernel((0, length), arrays)
+        return
+    edges = [length * i // n_threads for i in range(n_threads + 1)]
+    list(_threads(n_threads).map(lambda ends: kernel(ends, arrays), pairwise(edges)))
+
+
+@cache
+def _threads(n_threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(n_threads, thread_name_prefix="sparse")
+
+
+@numba.njit(nogil=True, cache=True)
+@no_type_check
 def _group(flat, cursor, places):  # noqa: ANN001, ANN202
     for place in range(len(flat)):
         feature = flat[place]
@@ -97,12 +113,14 @@ def _group(flat, cursor, places):  # noqa: ANN001, ANN202
         cursor[feature] += 1
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _largest(pre_acts, k, indices, values):  # noqa: ANN001, ANN202
+@numba.njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
+def _largest(ends, arrays):  # noqa: ANN001, ANN202
     """Scans a token's values in short stretches, keeping those above a bar that rises as more are found."""
-    n_tokens, d_sae = pre_acts.shape
+    pre_acts, indices, values = arrays
+    d_sae, k = pre_acts.shape[1], indices.shape[1]
     room = KEPT * k
-    for token in numba.prange(n_tokens):
+    for token in range(ends[0], ends[1]):
         found_at = np.empty(room + SCANNED, dtype=np.int64)
         found = np.empty(room + SCANNED, dtype=np.float32)
         n = 0
@@ -128,7 +146,8 @@ def _largest(pre_acts, k, indices, values):  # noqa: ANN001, ANN202
             indices[token, j] = found_at[j]
 
 
-@numba.njit(cache=True)
+@numba.njit(nogil=True, cache=True)
+@no_type_check
 def _keep_largest(found, found_at, n, k):  # noqa: ANN001, ANN202
     """Moves the k largest of the first n to the front, by quickselect; the smallest of those is returned."""
     low, high = 0, n - 1
@@ -154,11 +173,12 @@ def _keep_largest(found, found_at, n, k):  # noqa: ANN001, ANN202
     return found[:k].min()
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _dots(indices, vectors, rows, out):  # noqa: ANN001, ANN202
-    n_tokens, k = indices.shape
-    for token in numba.prange(n_tokens):
-        for j in range(k):
+@numba.njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
+def _dots(ends, arrays):  # noqa: ANN001, ANN202
+    indices, vectors, rows, out = arrays
+    for token in range(ends[0], ends[1]):
+        for j in range(indices.shape[1]):
             row = rows[indices[token, j]]
             total = np.float32(0)
             for i in range(row.shape[0]):
@@ -166,15 +186,17 @@ def _dots(indices, vectors, rows, out):  # noqa: ANN001, ANN202
             out[token, j] = total
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
-def _row_sums(groups, values, vectors, out):  # noqa: ANN001, ANN202
-    offsets, places = groups
-    k = len(values) // vectors.shape[0]
-    for feature in numba.prange(len(offsets) - 1):
+@numba.njit(nogil=True, fastmath=True, cache=True)
+@no_type_check
+def _row_sums(ends, arrays):  # noqa: ANN001, ANN202
+    offsets, places, values, vectors, out = arrays
+    k = values.shape[1]
+    for feature in range(ends[0], ends[1]):
         row = out[feature]
         for n in range(offsets[feature], offsets[feature + 1]):
             place = places[n]
-            value = values[place]
-            vector = vectors[place // k]
+            token = place // k
+            value = values[token, place % k]
+            vector = vectors[token]
             for i in range(row.shape[0]):
                 row[i] += value * vector[i]

@@ -18,7 +18,6 @@ from worker.train.checkpoints import Checkpoint, load_checkpoint, save_checkpoin
 from worker.train.config import DictionaryConfig, TrainConfig
 from worker.train.errors import TrainingError
 from worker.train.relu import ReluTrainer
-from worker.train.sparse import follow_torch_threads
 from worker.train.step import DictionaryTrainer, Moment, StepMetrics
 from worker.train.topk import TopKTrainer
 
@@ -80,7 +79,6 @@ class TrainingRun:
         on_progress is called every `report_every_steps` steps and at the end.
         Raises TrainingError where the stream of activations ends early.
         """
-        follow_torch_threads()
         buffer = self._take_up()
         batches = iter(buffer)
         report = _Report(self.config, first_step=self.step)

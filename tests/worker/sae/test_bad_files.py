@@ -53,7 +53,7 @@ def test_a_folder_without_a_dictionary(tmp_path):
 def test_a_folder_of_several_dictionaries_lists_them(make_dictionary, tmp_path):
     for name in ("blocks.0.hook_resid_post", "inner/blocks.1.hook_resid_post"):
         save(make_dictionary(), tmp_path / name)
-    with pytest.raises(DictionaryFileError, match="name one of its folders: blocks.0.hook_resid_post, inner/blocks.1"):
+    with pytest.raises(DictionaryFileError, match=r"one of its folders: blocks\.0\.hook_resid_post, inner/blocks\.1"):
         load(tmp_path)
 
 
@@ -94,7 +94,7 @@ def test_weights_that_are_garbage(folder):
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_weights_that_are_not_numbers(value, folder):
     change_weights(folder, b_enc=torch.tensor([value] * 2 + [0.0] * 14))
-    with pytest.raises(DictionaryFileError, match="b_enc .* 2 values that are NaN or infinite"):
+    with pytest.raises(DictionaryFileError, match=r"b_enc .* 2 values that are NaN or infinite"):
         load(folder)
 
 

@@ -101,7 +101,7 @@ def test_thresholds_need_a_basis_a_pilot_and_a_density(make_dictionary, pilot):
         set_thresholds(make_dictionary(), pilot)
     with pytest.raises(DictionaryError, match="no tokens"):
         set_thresholds(basis, pilot[:0])
-    with pytest.raises(DictionaryError, match="density is 1.5"):
+    with pytest.raises(DictionaryError, match=r"density is 1\.5"):
         set_thresholds(basis, pilot, density=1.5)
     with pytest.raises(DictionaryError, match="at least two tokens; the pilot sample has 1"):
         principal_components(pilot[:1], **WHERE)
