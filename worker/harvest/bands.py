@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firing_rows import KeptRows, offsets_of
 from worker.harvest.result import N_BANDS, BandColumns, ContextColumns
 from worker.harvest.threads import Threads
@@ -81,7 +81,7 @@ def _chosen(sample: KeptRows, ranked: np.ndarray, use: np.ndarray, wanted: int) 
     return sample.select(ranked[is_wanted], before[sample.offsets])
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _rank(rows, start, stop, ranked):
     """Rows of each feature by peak, greatest first, then by lower context id: an insertion sort."""
     offsets, contexts, peaks = rows[0], rows[1], rows[2]
@@ -98,7 +98,7 @@ def _rank(rows, start, stop, ranked):
             ranked[i] = row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _cut(rows, start, stop, ranked, band, intervals, shares):
     offsets, peaks, firing_offsets, activations = rows[0], rows[2], rows[3], rows[4]
     for feature in range(start, stop):
@@ -115,7 +115,7 @@ def _cut(rows, start, stop, ranked, band, intervals, shares):
                 shares[1, feature, fifth] += activations[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _choose(offsets, contexts, top_offsets, top_contexts, start, stop, band, use):
     for feature in range(start, stop):
         n_shown, n_reserved = np.zeros(N_BANDS, np.int64), np.zeros(N_BANDS, np.int64)

@@ -8,8 +8,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
 from worker.harvest.hashing import COACTIVATION_STREAM, keyed, stream_key
 from worker.harvest.result import CoactivationColumns
@@ -117,7 +117,7 @@ def _ratio(part: Int64[np.ndarray, " n"], whole: Int64[np.ndarray, " n"]) -> Flo
     return (part / whole).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def token_hashes(key, context_ids, positions):
     """hash(seed, context, position) of each token."""
     hashes = np.empty(len(positions), np.uint64)
@@ -126,7 +126,7 @@ def token_hashes(key, context_ids, positions):
     return hashes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _gather(ends, features, chosen, lengths):
     out = np.empty(lengths.sum(), np.int32)
     end = 0
@@ -138,7 +138,7 @@ def _gather(ends, features, chosen, lengths):
     return out
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _tokens_by_feature(ends, features, offsets):
     places = offsets[:-1].copy()
     tokens = np.empty(len(features), np.int32)
@@ -151,7 +151,7 @@ def _tokens_by_feature(ends, features, offsets):
     return tokens
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count_partners(ends, features, offsets, by_feature, start, stop, partners, joint):
     d_sae = len(offsets) - 1
     counts = np.zeros(d_sae, np.int32)
@@ -165,7 +165,7 @@ def _count_partners(ends, features, offsets, by_feature, start, stop, partners, 
         _keep_partners(feature, counts, offsets, partners, joint)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _keep_partners(feature, counts, offsets, partners, joint):
     """The best partners by Jaccard; counts are set back to 0."""
     fired = offsets[feature + 1] - offsets[feature]

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Int32, Int64, UInt64
-from numba import njit
 
+from worker.harvest.compiled import compiled, inlined
 from worker.harvest.firing_rows import offsets_of
 from worker.harvest.hashing import POOL_STREAM, hash_all, keyed, stream_key
 from worker.harvest.result import ControlColumns
@@ -88,15 +88,13 @@ def _contexts_with_token(
     return rows.astype(np.int64), bits
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _bit(words, slot):
     return (words[slot >> 6] >> np.uint64(slot & 63)) & np.uint64(1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _choose(start, stop, order, key, fired, tokens, related, found):
-    commonest, rows, token_bits = tokens
-    chosen, reason, relative = found
     n_near, n_all = N_NEAR_SHOWN + N_NEAR_RESERVED, N_SHOWN + N_RESERVED
     near, plain = np.empty(n_near, np.int64), np.empty(n_all, np.int64)
     why, what = np.empty(n_near, np.uint8), np.empty(n_near, np.int64)
@@ -121,7 +119,7 @@ def _choose(start, stop, order, key, fired, tokens, related, found):
         _share_out(feature, (near, why, what, found_near), plain[:found_plain], found)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _near(feature, slot, fired, tokens, related):
     commonest, rows, token_bits = tokens
     for i in range(commonest.shape[1]):
@@ -133,7 +131,7 @@ def _near(feature, slot, fired, tokens, related):
     return BY_HASH, np.int64(-1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _share_out(feature, nears, plain, found):
     """Near misses to those shown first; what they leave open is filled by hash alone, and said so."""
     near, why, what, n_near = nears

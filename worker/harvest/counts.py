@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
 from worker.harvest.fixed_point import as_float, carry, split
 from worker.harvest.threads import Threads
@@ -89,7 +89,7 @@ class Counts:
         )
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(
     offsets, activations, segment_offsets, segment_rows, documents, start, stop, counts, sums, squares, peaks, last
 ):

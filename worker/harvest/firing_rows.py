@@ -9,8 +9,9 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64, UInt16, UInt64
-from numba import njit
 from numpy.typing import NDArray
+
+from worker.harvest.compiled import compiled
 
 LONGEST_CONTEXT = 65_536
 _FIRST_ROOM = 1 << 16
@@ -124,7 +125,7 @@ class RowStore:
         return lengths, positions, activations
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _live(n_kept, lengths):
     total = 0
     for feature in range(len(n_kept)):
@@ -133,7 +134,7 @@ def _live(n_kept, lengths):
     return total
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _squeeze(n_kept, starts, lengths, positions, activations, positions_out, activations_out):
     end = 0
     for feature in range(len(n_kept)):
@@ -147,7 +148,7 @@ def _squeeze(n_kept, starts, lengths, positions, activations, positions_out, act
     return end
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _export(order, n_kept, starts, lengths, positions, activations, lengths_out, positions_out, activations_out):
     row = 0
     end = 0
@@ -163,7 +164,7 @@ def _export(order, n_kept, starts, lengths, positions, activations, lengths_out,
             row += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _gather(firing_offsets, positions, activations, rows, offsets_out, positions_out, activations_out):
     for row in range(len(rows)):
         start = firing_offsets[rows[row]]
@@ -173,7 +174,7 @@ def _gather(firing_offsets, positions, activations, rows, offsets_out, positions
             activations_out[out + i] = activations[start + i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _merge(mine, theirs, offsets, chosen):
     my_offsets, my_contexts, my_ranks = mine
     their_offsets, their_contexts, their_ranks = theirs

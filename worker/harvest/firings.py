@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float32, Int32, Int64
-from numba import njit
 
 from worker.harvest.batch import Batch
+from worker.harvest.compiled import compiled
 from worker.harvest.threads import Threads
 
 
@@ -57,9 +57,7 @@ def firings_of(batch: Batch, by_token: TokenRows, *, d_sae: int, threads: Thread
     tokens, activations = np.empty(n_firings, np.int32), np.empty(n_firings, np.float32)
 
     def scatter(part: int, start: int, stop: int) -> None:
-        _scatter(
-            by_token.ends, by_token.features, by_token.activations, start, stop, places[part], tokens, activations
-        )
+        _scatter(by_token.ends, by_token.features, by_token.activations, start, stop, places[part], tokens, activations)
 
     threads.over(n_tokens, scatter)
     n_segments = np.empty(d_sae, np.int64)
@@ -82,13 +80,13 @@ def _offsets(counts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n_and_one"]
     return offsets
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count(ends, features, start, stop, counts):
     for i in range(ends[start - 1] if start else 0, ends[stop - 1] if stop else 0):
         counts[features[i]] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _scatter(ends, features, activations, start, stop, places, tokens_out, activations_out):
     first = ends[start - 1] if start else 0
     for token in range(start, stop):
@@ -100,7 +98,7 @@ def _scatter(ends, features, activations, start, stop, places, tokens_out, activ
         first = ends[token]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count_segments(offsets, tokens, rows, start, stop, n_segments):
     for feature in range(start, stop):
         n = 0
@@ -111,10 +109,8 @@ def _count_segments(offsets, tokens, rows, start, stop, n_segments):
         n_segments[feature] = n
 
 
-@njit(nogil=True, cache=True)
-def _fill_segments(
-    offsets, tokens, activations, rows, start, stop, segment_offsets, starts_out, rows_out, peaks_out
-):
+@compiled
+def _fill_segments(offsets, tokens, activations, rows, start, stop, segment_offsets, starts_out, rows_out, peaks_out):
     for feature in range(start, stop):
         segment = segment_offsets[feature] - 1
         row = -1

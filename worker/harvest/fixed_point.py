@@ -6,13 +6,14 @@ carried, which merging does.
 
 import numpy as np
 from jaxtyping import Float64, Int64
-from numba import njit
+
+from worker.harvest.compiled import inlined
 
 FRACTION_BITS = 40
 _ONE = float(2**FRACTION_BITS)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def split(value):
     """Integer part and fraction, in units of 2**-40, of a value from 0 to 2**62."""
     whole = np.int64(value)

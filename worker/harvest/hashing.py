@@ -5,12 +5,13 @@ pseudorandom number generators"). It is a bijection of 64 bits, so under one key
 """
 
 import numpy as np
-from numba import njit
+
+from worker.harvest.compiled import compiled, inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def mix(bits: np.uint64) -> np.uint64:
     """SplitMix64's finaliser."""
     bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -18,19 +19,19 @@ def mix(bits: np.uint64) -> np.uint64:
     return bits ^ (bits >> np.uint64(31))
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def keyed(key: np.uint64, number: np.int64) -> np.uint64:
     """Hash of one number under a key; different numbers never tie under the same key."""
     return mix(key + np.uint64(number) * _GOLDEN)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def stream_key(seed: np.int64, stream: np.int64) -> np.uint64:
     """Key of one of the independent uses of a seed."""
     return keyed(keyed(np.uint64(0), seed), stream)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def hash_all(key: np.uint64, numbers: np.ndarray) -> np.ndarray:
     """`keyed` of each number of an int64 array."""
     hashes = np.empty(len(numbers), np.uint64)

@@ -4,11 +4,17 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Int64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
-from worker.harvest.grid import BINS_PER_DOUBLING, HIGHEST_EXPONENT, LOWEST_EXPONENT, N_BINS, bin_edges
-from worker.harvest.grid import bin_within_doubling
+from worker.harvest.grid import (
+    BINS_PER_DOUBLING,
+    HIGHEST_EXPONENT,
+    LOWEST_EXPONENT,
+    N_BINS,
+    bin_edges,
+    bin_within_doubling,
+)
 from worker.harvest.threads import Threads
 
 
@@ -55,7 +61,7 @@ class ActivationHistogram:
         return offsets.astype(np.int64), bins.astype(np.int64), self._counts[features, bins].astype(np.int64)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(offsets, activations, start, stop, edges, steps, counts):
     for feature in range(start, stop):
         for i in range(offsets[feature], offsets[feature + 1]):

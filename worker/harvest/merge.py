@@ -87,9 +87,7 @@ class _Finish:
         banded = band_samples(sample, top, counts.contexts_fired, self._threads)
         coactivation = reducers.coactivation.result(self._threads)
         statistics = {
-            name: token_statistics(
-                sample, self._exact(counts, by_id), self._tokens, shift=shift, threads=self._threads
-            )
+            name: token_statistics(sample, self._exact(counts, by_id), self._tokens, shift=shift, threads=self._threads)
             for name, shift, by_id in (
                 ("tokens", 0, self._corpus.token_counts),
                 ("previous_tokens", -1, self._corpus.previous_counts),

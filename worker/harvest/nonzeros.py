@@ -6,17 +6,18 @@ block in which nothing passes costs one vectorised comparison.
 """
 
 import numpy as np
-from numba import njit
+
+from worker.harvest.compiled import compiled, inlined
 
 _BLOCK = 64
 
 
-@njit(nogil=True, cache=True, inline="always", error_model="numpy")
+@inlined
 def _value(bits, scale, bias):
     return np.uint32(np.uint32(bits) * scale).view(np.float32) + bias
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def fire_above_threshold(rows, scale, bias, threshold, row_ends, features, activations):
     """Keep what lies strictly above the feature's threshold, row after row.
 
@@ -33,7 +34,7 @@ def fire_above_threshold(rows, scale, bias, threshold, row_ends, features, activ
     return rows.shape[0]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _pass_row(row, scale, bias, threshold, end, features, activations):
     """Unsigned indices and a fixed block length are what lets LLVM vectorise the comparison."""
     whole = len(row) // _BLOCK
@@ -60,7 +61,7 @@ def _pass_row(row, scale, bias, threshold, end, features, activations):
     return end
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def fire_top_k(rows, scale, bias, k, row_ends, features, activations):
     """Keep the k largest of each row that are above 0; of equal values the lower index is kept.
 
@@ -89,13 +90,13 @@ def fire_top_k(rows, scale, bias, k, row_ends, features, activations):
     return rows.shape[0]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(values, value):
     for i in range(len(values)):
         values[i] = value
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _kth_largest(values, k, scratch):
     """Quickselect (Hoare's partition) on a copy of the values."""
     n = len(values)
@@ -123,7 +124,7 @@ def _kth_largest(values, k, scratch):
     return scratch[wanted]
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@compiled
 def _keep_best(bar, k, features, activations):
     above = 0
     for i in range(len(activations)):

@@ -205,9 +205,7 @@ def _blocks(row_lengths: Int64[np.ndarray, " context"]) -> range:
     return range(0, len(row_lengths), 4096)
 
 
-def _hashes_below(
-    bar: int, start: int, row_lengths: Int64[np.ndarray, " context"], seed: int
-) -> NDArray[np.uint64]:
+def _hashes_below(bar: int, start: int, row_lengths: Int64[np.ndarray, " context"], seed: int) -> NDArray[np.uint64]:
     """Hashes of at most `bar` of the tokens of a block of contexts."""
     lengths = (row_lengths[start : start + 4096] - 1).clip(min=0)
     context_ids = np.repeat(np.arange(start, start + len(lengths)), lengths)

@@ -4,8 +4,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Int64, UInt64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
 from worker.harvest.threads import Threads
 
@@ -51,7 +51,7 @@ class ControlPool:
         return self._fired
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(segment_offsets, segment_rows, slots, start, stop, fired):
     for feature in range(start, stop):
         for segment in range(segment_offsets[feature], segment_offsets[feature + 1]):

@@ -4,8 +4,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
 from worker.harvest.threads import Threads
 
@@ -64,7 +64,7 @@ class PositionProfile:
         return self._fired.astype(np.int64), (self._sums / _FRACTION).astype(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(offsets, tokens, activations, buckets, start, stop, fired, sums):
     for feature in range(start, stop):
         for i in range(offsets[feature], offsets[feature + 1]):

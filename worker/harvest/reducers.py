@@ -51,9 +51,7 @@ class Reducers:
             TopContexts(ranges, options.n_top, one_per_document=options.one_per_document),
             ContextSample(ranges, options.n_sample, seed=options.seed),
             ControlPool(d_sae, pool_ids),
-            Coactivation(
-                d_sae, bar=plan.coactivation_bar, seed=options.seed, max_entries=options.coactivation_entries
-            ),
+            Coactivation(d_sae, bar=plan.coactivation_bar, seed=options.seed, max_entries=options.coactivation_entries),
         )
 
     @classmethod

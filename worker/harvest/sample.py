@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import UInt64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.firing_rows import KeptRows, RowStore, join_parts, merge_ranked
 from worker.harvest.firings import Firings
 from worker.harvest.hashing import SAMPLE_STREAM, keyed, stream_key
@@ -90,7 +90,7 @@ class _Part:
         return exported(self.store, order, self.n_kept, self.contexts)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _row_hashes(key, offsets, context_ids):
     hashes = np.empty(len(context_ids), np.uint64)
     for feature in range(len(offsets) - 1):
@@ -100,7 +100,7 @@ def _row_hashes(key, offsets, context_ids):
     return hashes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(span, firings, segments, context_ids, kept, store):
     first, base, stop, key = span
     offsets = firings[0]
@@ -129,7 +129,7 @@ def _add(span, firings, segments, context_ids, kept, store):
     return stop
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _rise(heap, places, i, digest, place):
     """Put a hash into the heap at its new end i."""
     while i > 0 and heap[(i - 1) // 2] < digest:
@@ -138,7 +138,7 @@ def _rise(heap, places, i, digest, place):
     heap[i], places[i] = digest, place
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sink(heap, places, digest, place):
     """Put a hash in the place of the greatest of a full heap."""
     i = 0

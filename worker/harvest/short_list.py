@@ -3,10 +3,10 @@
 They are written as loops because numba takes seconds to compile slice assignments and its own sort.
 """
 
-from numba import njit
+from worker.harvest.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def insert_by_score(scores, ids, score, new_id):
     """Put an id into a list kept best first; equal ones stay in order of arrival.
 
@@ -23,7 +23,7 @@ def insert_by_score(scores, ids, score, new_id):
     return place
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sort_ascending(keys):
     """Shell's sort, with gaps that shrink by 4 ninths."""
     gap = 1

@@ -6,6 +6,7 @@ or tokens, so that no result depends on which thread is first.
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -30,11 +31,9 @@ class Threads:
     def ranges(self, count: int) -> list[tuple[int, int]]:
         """As many ranges as threads, covering 0 to count; some may be empty."""
         cuts = [count * i // self.n_threads for i in range(self.n_threads + 1)]
-        return list(zip(cuts[:-1], cuts[1:], strict=True))
+        return list(pairwise(cuts))
 
     def over(self, count: int, work: Callable[[int, int, int], T]) -> list[T]:
         """work(part, start, stop) for each range at once; results in order of the parts."""
-        jobs = [
-            self._pool.submit(work, part, start, stop) for part, (start, stop) in enumerate(self.ranges(count))
-        ]
+        jobs = [self._pool.submit(work, part, start, stop) for part, (start, stop) in enumerate(self.ranges(count))]
         return [job.result() for job in jobs]

@@ -8,8 +8,8 @@ from math import sqrt
 
 import numpy as np
 from jaxtyping import Int32, Int64
-from numba import njit
 
+from worker.harvest.compiled import compiled
 from worker.harvest.context_tokens import ContextTokens
 from worker.harvest.firing_rows import KeptRows, offsets_of
 from worker.harvest.result import TokenColumns
@@ -73,7 +73,7 @@ def _columns(ids: Int64[np.ndarray, "d_sae listed"], numbers: np.ndarray) -> Tok
     return TokenColumns(offsets, ids[listed], recall, precision, lift, mass, low, high)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _gather_tokens(table, rows, firing_offsets, positions, first_row, shift, out):
     base = firing_offsets[first_row]
     for row in range(len(rows)):
@@ -95,7 +95,7 @@ def _tokens_at(
     return out
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count(span, firings, rows_of, exacts, out):
     first, last, base = span
     offsets, firing_offsets, activations = rows_of
@@ -123,7 +123,7 @@ def _count(span, firings, rows_of, exacts, out):
         _count_tokens(feature, keys, row_of, sizes, firing_offsets, activations, exacts, out)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count_tokens(feature, keys, row_of, sizes, firing_offsets, activations, exacts, out):
     ids, numbers, commonest = out
     tokens_fired, contexts_fired, tokens, token_counts = exacts
@@ -167,7 +167,7 @@ def _count_tokens(feature, keys, row_of, sizes, firing_offsets, activations, exa
             numbers[feature, place, j] = number
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _interval(recall, n_firings, n_rows, spread, left_out):
     """Wilson's interval at the effective sample size; left_out: share of firing contexts not sampled."""
     if left_out <= 0:

@@ -5,8 +5,8 @@ from typing import Self
 
 import numpy as np
 from jaxtyping import Int64, UInt64
-from numba import njit
 
+from worker.harvest.compiled import compiled, inlined
 from worker.harvest.firing_rows import KeptRows, RowStore, join_parts, merge_ranked, offsets_of
 from worker.harvest.firings import Firings
 from worker.harvest.threads import Threads
@@ -96,7 +96,7 @@ def _peak_ranks(rows: KeptRows) -> UInt64[np.ndarray, " row"]:
     return np.uint64(2**32) - rows.peaks().view(np.uint32).astype(np.uint64)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add(span, firings, segments, batch, kept, store):
     first, base, stop, one_per_document = span
     offsets = firings[0]
@@ -123,7 +123,7 @@ def _add(span, firings, segments, batch, kept, store):
     return stop
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _place_for(local, peak, context, document, one_per_document, kept):
     """Place the context takes, or -1 where it does not enter."""
     peaks, contexts, documents, worst, n_kept = kept
@@ -138,12 +138,12 @@ def _place_for(local, peak, context, document, one_per_document, kept):
     return place if _better(peak, context, peaks[local, place], contexts[local, place]) else -1
 
 
-@njit(nogil=True, cache=True, inline="always")
+@inlined
 def _better(peak, context, other_peak, other_context):
     return peak > other_peak or (peak == other_peak and context < other_context)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _worst(local, peaks, contexts, n):
     worst = 0
     for place in range(1, n):
@@ -152,7 +152,7 @@ def _worst(local, peaks, contexts, n):
     return worst
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def store_row(local, place, first, last, firings, store):
     """Append the firings first to last as the row of a feature's place; there has to be room."""
     _, tokens, activations, positions = firings

@@ -137,19 +137,21 @@ def test_controls_are_silent_and_their_reasons_hold(harvested, index):
 
 
 @pytest.mark.parametrize("index", KINDS)
-def test_coactivation_on_all_tokens_is_that_of_the_full_matrix(harvested, index, tmp_path):
+def test_coactivation_on_all_tokens_is_that_of_the_full_matrix(harvested, index):
     world, results = harvested
     found = results[index].coactivation
     fires = (world.dense(index) > 0)[world.kept()].astype(np.int64)
-    assert found.sample_tokens == len(fires) or found.sample_tokens <= 900
-    if found.sample_tokens < len(fires):
-        return
-    joint = fires.T @ fires
-    alone = fires.sum(0)
+    assert found.sample_tokens == len(fires)
+    joint, alone = fires.T @ fires, fires.sum(0)
     for feature in features_of(results[index]):
         jaccard = joint[feature] / np.maximum(1, alone[feature] + alone - joint[feature])
-        partners = [p for p in np.lexsort((np.arange(len(alone)), -jaccard)) if joint[feature, p] >= 10 and p != feature]
-        assert found.feature(feature)["indices"].tolist() == partners[:10]
+        jaccard[(joint[feature] < 10) | (np.arange(len(alone)) == feature)] = 0
+        best = [p for p in np.lexsort((np.arange(len(alone)), -jaccard)) if jaccard[p] > 0][:10]
+        partners = found.feature(feature)
+        assert partners["indices"].tolist() == best
+        assert np.array_equal(partners["joint"], joint[feature, best])
+        assert np.array_equal(partners["other_given_this"], (joint[feature, best] / alone[feature]).astype(np.float32))
+        assert np.array_equal(partners["this_given_other"], (joint[feature, best] / alone[best]).astype(np.float32))
 
 
 def test_the_corpus_is_counted_by_token_and_place(harvested):
