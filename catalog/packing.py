@@ -244,46 +244,57 @@ class _Unpacking:
 
     def record(self) -> FeatureRecord:
         """The record, built from its parts."""
-        values: dict[str, NDArray] = {}
-        for name, part in self._cut(layout.SINGLES, self.singles):
-            values[name] = part.astype(np.float32)
-        for field, part in zip(layout.NUMBERS, self._parts(layout.NUMBERS, self.numbers), strict=True):
-            values[field.name] = self._number(field, part, values)
-        for field, part in zip(layout.HALVES, self._parts(layout.HALVES, self.codes), strict=True):
-            values[field.name] = self._half(field, part, values)
+        values = self._named(layout.SINGLES, self.singles.astype(np.float32))
+        values |= self._named(layout.NUMBERS, self.numbers)
+        for field in layout.NUMBERS:
+            if field.coding != Coding.PLAIN or field.dtype is not np.int64:
+                values[field.name] = self._number(field, values)
+        values |= self._named(layout.HALVES, self._decoded(values).astype(np.float32))
         return layout.build(values, self.counts, self.scalars, self.doubles)
 
-    def _cut(self, fields: Sequence[Field], stream: NDArray) -> list[tuple[str, NDArray]]:
-        return [(field.name, part) for field, part in zip(fields, self._parts(fields, stream), strict=True)]
-
-    def _parts(self, fields: Sequence[Field], stream: NDArray) -> list[NDArray]:
+    def _named(self, fields: Sequence[Field], stream: NDArray) -> dict[str, NDArray]:
         ends = np.cumsum([self.counts[field.group] for field in fields])
         if len(stream) != ends[-1]:
             raise CorruptRow("A packed feature is cut off.")
-        return _slices(stream, ends)
+        return dict(zip((field.name for field in fields), _slices(stream, ends), strict=True))
 
-    def _number(self, field: Field, part: NDArray[np.int64], values: dict[str, NDArray]) -> NDArray:
+    def _number(self, field: Field, values: dict[str, NDArray]) -> NDArray:
+        part = values[field.name]
         if field.coding == Coding.SIGNED:
-            part = unzigzag(part)
-        elif field.coding == Coding.ASCENDING:
-            part = np.cumsum(part)
-        elif field.coding == Coding.ROWS:
-            part = _cumulate_rows(part, values[field.name.replace("positions", "offsets")])
+            return unzigzag(part)
+        if field.coding == Coding.ASCENDING:
+            return np.cumsum(part)
+        if field.coding == Coding.ROWS:
+            return _cumulate_rows(part, values[field.name.replace("positions", "offsets")])
         return part.astype(field.dtype)
 
-    def _half(self, field: Field, codes: NDArray[np.uint16], values: dict[str, NDArray]) -> NDArray[np.float32]:
+    def _decoded(self, values: dict[str, NDArray]) -> NDArray[np.float64]:
+        """All 16-bit fractions as numbers, in the order of HALVES."""
         peak = self.scalars["peak"]
-        if field.coding == Coding.SHARE:
-            prefix = field.name.removesuffix("activations")
-            sizes = np.diff(values[prefix + "offsets"], prepend=0)
-            decoded = np.minimum(decode_share(codes, peak), np.repeat(values[prefix + "peaks"], sizes))
-        elif field.coding == Coding.LOG:
-            decoded = decode_log(codes)
-        elif field.coding == Coding.LOG_OF_PEAK:
-            decoded = decode_log(codes) * (peak if peak > 0 else 1.0)
-        else:
-            decoded = decode_signed(codes, 1.0 if field.coding == Coding.COSINE else self.scalars["logit_scale"])
-        return decoded.astype(np.float32)
+        parts = dict(zip(_CODING_ORDER, _slices(self.codes, self._coding_ends()), strict=True))
+        at_most = [np.repeat(values[f"{path}.peaks"], _sizes(values[f"{path}.offsets"])) for path in _CONTEXT_PATHS]
+        shares = np.minimum(decode_share(parts[Coding.SHARE], peak), np.concatenate(at_most))
+        sums = decode_log(parts[Coding.LOG_OF_PEAK]) * (peak if peak > 0 else 1.0)
+        effects = decode_signed(parts[Coding.EFFECT], self.scalars["logit_scale"])
+        return np.concatenate(
+            [shares, sums, decode_log(parts[Coding.LOG]), effects, decode_signed(parts[Coding.COSINE], 1.0)]
+        )
+
+    def _coding_ends(self) -> NDArray[np.int64]:
+        sizes: dict[Coding, int] = dict.fromkeys(_CODING_ORDER, 0)
+        for field in layout.HALVES:
+            sizes[field.coding] += self.counts[field.group]
+        return np.cumsum(list(sizes.values()))
+
+
+_CODING_ORDER: tuple[Coding, ...] = (Coding.SHARE, Coding.LOG_OF_PEAK, Coding.LOG, Coding.EFFECT, Coding.COSINE)
+_CONTEXT_PATHS = tuple(path for path, _ in layout.CONTEXT_SETS)
+
+
+def _sizes(ends: NDArray[np.int64]) -> NDArray[np.int64]:
+    sizes = ends.copy()
+    sizes[1:] -= ends[:-1]
+    return sizes
 
 
 def _cumulate_rows(differences: NDArray[np.int64], ends: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -291,9 +302,8 @@ def _cumulate_rows(differences: NDArray[np.int64], ends: NDArray[np.int64]) -> N
     if not len(differences):
         return differences
     total = np.cumsum(differences)
-    starts = np.concatenate([[0], ends[:-1]])
-    sizes = ends - starts
-    before = np.concatenate([[0], total])[starts]
+    sizes = _sizes(ends)
+    before = np.concatenate([[0], total])[ends - sizes]
     return total - np.repeat(before, sizes)
 
 

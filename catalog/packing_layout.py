@@ -63,14 +63,14 @@ def _control_numbers(path: str, group: str) -> tuple[Field, ...]:
     )
 
 
-_CONTEXT_SETS = (("top", "top"), ("bands.contexts", "bands"), ("reserve.contexts", "reserve"))
+CONTEXT_SETS = (("top", "top"), ("bands.contexts", "bands"), ("reserve.contexts", "reserve"))
 _PLACES: tuple[Literal["tokens", "previous_tokens", "next_tokens"], ...] = ("tokens", "previous_tokens", "next_tokens")
 _STATISTICS = ("recall", "precision", "lift", "mass", "low", "high")
 
 NUMBERS = (
     Field("histogram_bins", "histogram", Coding.ASCENDING),
     Field("histogram_counts", "histogram"),
-    *(field for path, group in _CONTEXT_SETS for field in _context_numbers(path, group)),
+    *(field for path, group in CONTEXT_SETS for field in _context_numbers(path, group)),
     Field("bands.band", "bands", Coding.PLAIN, np.uint8),
     Field("reserve.band", "reserve", Coding.PLAIN, np.uint8),
     *_control_numbers("controls", "controls"),
@@ -85,20 +85,21 @@ NUMBERS = (
     Field("coactivation.joint", "partners"),
 )
 HALVES = (
-    *(Field(f"{path}.activations", f"{group}_firings", Coding.SHARE) for path, group in _CONTEXT_SETS),
-    *(Field(f"{place}.{name}", place, Coding.LOG) for place in _PLACES for name in _STATISTICS),
+    *(Field(f"{path}.activations", f"{group}_firings", Coding.SHARE) for path, group in CONTEXT_SETS),
     Field("position_sum", "positions", Coding.LOG_OF_PEAK),
+    *(Field(f"{place}.{name}", place, Coding.LOG) for place in _PLACES for name in _STATISTICS),
     Field("bands.share_of_firings", "fifths", Coding.LOG),
     Field("bands.share_of_activation", "fifths", Coding.LOG),
-    Field("logits.promoted", "promoted", Coding.EFFECT),
-    Field("logits.suppressed", "suppressed", Coding.EFFECT),
-    Field("neighbour_cosines", "neighbours", Coding.COSINE),
     Field("coactivation.jaccard", "partners", Coding.LOG),
     Field("coactivation.other_given_this", "partners", Coding.LOG),
     Field("coactivation.this_given_other", "partners", Coding.LOG),
+    Field("logits.promoted", "promoted", Coding.EFFECT),
+    Field("logits.suppressed", "suppressed", Coding.EFFECT),
+    Field("neighbour_cosines", "neighbours", Coding.COSINE),
 )
+"""Fields of a coding follow each other, so that they are decoded together."""
 SINGLES = (
-    *(Field(f"{path}.peaks", group) for path, group in _CONTEXT_SETS),
+    *(Field(f"{path}.peaks", group) for path, group in CONTEXT_SETS),
     Field("bands.low", "fifths"),
     Field("bands.high", "fifths"),
 )
@@ -121,7 +122,7 @@ SCALAR_NAMES: tuple[str, ...] = (*_READ_SCALARS, "logit_scale")
 N_SCALARS = len(SCALAR_NAMES)
 DOUBLES = attrgetter("activation_sum", "activation_sum_squares")
 POSITION_COLUMNS = tuple(
-    (path, [field.name for field in NUMBERS].index(f"{path}.positions")) for path, _ in _CONTEXT_SETS
+    (path, [field.name for field in NUMBERS].index(f"{path}.positions")) for path, _ in CONTEXT_SETS
 )
 _OFFSET_COLUMNS = tuple(column for column, field in enumerate(NUMBERS) if field.name.endswith(".offsets"))
 

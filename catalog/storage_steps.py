@@ -9,6 +9,8 @@
 Everything else of a feature (counts, peaks, band limits, moments) is kept exactly.
 """
 
+from functools import cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -43,8 +45,7 @@ def encode_log(values: Values) -> Codes:
 
 def decode_log(codes: Codes) -> Values:
     """Undoes `encode_log`, to within LOG_RELATIVE_ERROR."""
-    exponents = (codes.astype(np.float64) - 1) / LOG_STEPS_PER_DOUBLING + LOG_LOWEST_EXPONENT
-    return np.where(codes > 0, np.exp2(exponents), 0.0)
+    return _log_values()[codes]
 
 
 def encode_signed(values: Values, scale: Values) -> Codes:
@@ -56,3 +57,9 @@ def encode_signed(values: Values, scale: Values) -> Codes:
 def decode_signed(codes: Codes, scale: float) -> Values:
     """Undoes `encode_signed`, to within half a step."""
     return (codes.astype(np.float64) - SIGNED_ZERO) * (scale / SIGNED_TOP)
+
+
+@cache
+def _log_values() -> Values:
+    exponents = (np.arange(TOP + 1) - 1) / LOG_STEPS_PER_DOUBLING + LOG_LOWEST_EXPONENT
+    return np.concatenate([[0.0], np.exp2(exponents[1:])])

@@ -1,0 +1,1 @@
+"""The figures we live by, one command each; the last line of each is one JSON object."""
