@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from worker.corpus.document import Document
 
@@ -22,6 +22,7 @@ class Tally:
     undecodable: int = 0
 
 
+@runtime_checkable
 class CorpusSource(Protocol):
     """Yields the same documents in the same order each time it is asked, without holding them all."""
 
