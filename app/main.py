@@ -29,7 +29,6 @@ def create_app(settings: AppSettings) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
-        root_path=settings.path_prefix,
     )
     app.state.site = Site(settings, make_engine(settings.catalog.database_url), make_environment(paths, is_live=True, version=VERSION), paths)
     app.state.metrics = metrics

@@ -25,6 +25,11 @@ CONTEXT = pa.struct(
         ("activations", FIRED),
     ]
 )
+BAND = pa.struct(
+    [(name, pa.float32()) for name in ("low", "high", "share_of_firings", "share_of_activation")]
+    + [("contexts", pa.list_(CONTEXT))]
+)
+CONTROL = pa.struct([("context", pa.int64()), ("document", pa.string()), ("reason", pa.string()), ("related", pa.int64())])
 EFFECT = pa.struct([("token_id", pa.int32()), ("token", pa.string()), ("effect", pa.float32())])
 STATISTIC = pa.struct(
     [("token_id", pa.int32()), ("token", pa.string())]
@@ -42,6 +47,8 @@ SCHEMA = pa.schema(
         ("histogram_edges", pa.list_(pa.float64())),
         ("histogram_counts", pa.list_(pa.int64())),
         ("top_contexts", pa.list_(CONTEXT)),
+        ("bands", pa.list_(BAND)),
+        ("controls", pa.list_(CONTROL)),
         ("promoted", pa.list_(EFFECT)),
         ("suppressed", pa.list_(EFFECT)),
         ("tokens", pa.list_(STATISTIC)),
@@ -70,6 +77,9 @@ def _row(values: dict[str, Any]) -> dict[str, Any]:
         "histogram_edges": values["histogram"]["edges"],
         "histogram_counts": values["histogram"]["counts"],
         "top_contexts": [_context(context) for context in values["top_contexts"]],
+        "bands": [
+            {**band, "contexts": [_context(context) for context in band["contexts"]]} for band in values["bands"]["bands"]
+        ],
         "tokens": statistics["token"],
         "previous_tokens": statistics["previous"],
         "next_tokens": statistics["next"],

@@ -222,9 +222,9 @@ def count_facts(feature: FeatureRecord, harvest: HarvestRecord) -> tuple[Fact, .
     """Density, exact counts and moments of the firing activations."""
     fired, tokens = feature.tokens_fired, harvest.tokens
     if fired == 0:
-        bound = f"rate below {significant(3 / tokens)}" if tokens else ""
+        bound = f"rate below 3/N, {share(3 / tokens)}, with 95 % confidence" if tokens else ""
         return (
-            Fact("Density", f"0 of {count(tokens)} tokens", f"{bound}: below 3/N with 95 % confidence"),
+            Fact("Density", f"0 of {count(tokens)} tokens", bound),
             *_weights(feature),
         )
     mean = feature.activation_sum / fired

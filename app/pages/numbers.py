@@ -21,7 +21,8 @@ def significant(value: float) -> str:
     if 0.001 <= abs(value) < 100_000:
         digits = max(0, 2 - math.floor(math.log10(abs(value))))
         return f"{value:,.{min(digits, 5)}f}".replace("-", "−")
-    return f"{value:.2e}".replace("e-0", "e-").replace("e+0", "e+").replace("-", "−")
+    mantissa, exponent = f"{value:.2e}".split("e")
+    return f"{mantissa}e{int(exponent)}".replace("-", "−")
 
 
 def signed(value: float) -> str:

@@ -40,10 +40,11 @@ def settings_for(url: str, home: Path, **changes: object) -> AppSettings:
     return AppSettings(catalog=CatalogSettings(home, url), **chosen)  # pyright: ignore[reportArgumentType]
 
 
-@pytest.fixture
-def client(stored_url: str, tmp_path: Path) -> Iterator[TestClient]:
-    """A client of the app over the stored harvest."""
-    with TestClient(create_app(settings_for(stored_url, tmp_path)), base_url=BASE) as client:
+@pytest.fixture(scope="session")
+def client(stored_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """A client of one app over the stored harvest, which no test writes to."""
+    home = tmp_path_factory.mktemp("home")
+    with TestClient(create_app(settings_for(stored_url, home)), base_url=BASE) as client:
         yield client
 
 

@@ -1,0 +1,108 @@
+"""Every part renders by itself, with its one argument and nothing else."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from bs4 import BeautifulSoup
+
+from app.pages.compare import ComparePage
+from app.pages.contexts import ContextLines
+from app.pages.dictionary import COLUMNS, DictionarySource, ListLinks, dictionary_page
+from app.pages.feature import FeaturePage, FeatureSource, feature_page
+from app.pages.guide import GuideFile, make_guide
+from app.pages.home import model_cards
+from app.pages.jobs import job_view, jobs_page
+from app.pages.tokens import TokenText
+from app.pages.whole import context_page
+from app.paths import SitePaths, StaticFileHashes
+from app.templating import STATIC, TEMPLATES, make_environment
+from catalog.queries import FeatureListPage, FeatureQuery
+from catalog.records import FeaturePageData, FeatureSummary
+from catalog.tokens import Vocabulary
+from tests.app.stored import job
+from tests.app.synthetic import DEAD, SyntheticHarvest
+from tests.app.test_other_pages import GUIDE
+
+PARTS = sorted(path.relative_to(TEMPLATES).as_posix() for path in TEMPLATES.rglob("_*.html"))
+
+
+@pytest.fixture(scope="module")
+def environment():
+    return make_environment(SitePaths(StaticFileHashes(STATIC)), is_live=True, version="0")
+
+
+@pytest.fixture(scope="module")
+def tokens(harvested: SyntheticHarvest) -> TokenText:
+    tokenizer = harvested.tokenizer
+    return TokenText(Vocabulary.of("t", tokenizer.token_bytes, tokenizer.special_ids))
+
+
+def source(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> FeatureSource:
+    contexts = {context.id: context for context in harvested.contexts}
+    feature = harvested.features[index]
+    return FeatureSource(FeaturePageData(harvested.dictionary, harvested.harvest, feature, contexts, None, 1), tokens)
+
+
+def page_of(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> FeaturePage:
+    return feature_page(source(harvested, tokens, index), contexts_path="/c/")
+
+
+def list_of(harvested: SyntheticHarvest, tokens: TokenText, features: tuple[FeatureSummary, ...]):
+    links = ListLinks({key: "" for key, *_ in COLUMNS}, None, None)
+    found = FeatureListPage(features, None, None, "h")
+    data = DictionarySource(harvested.dictionary, harvested.harvest, harvested.summary, found, tokens)
+    filters = dict.fromkeys(("token", "state", "min_density", "max_density", "min_peak", "max_peak"), "")
+    return dictionary_page(data, FeatureQuery("tiny-mid"), links=links, filters=filters)
+
+
+def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Mapping[str, Mapping[str, Any]]:
+    """What each part is given, by folder and name."""
+    page = page_of(harvested, tokens, index)
+    summary = FeatureSummary(1, 0.1, 9, 2.0, 1.0, 5, (1, 2), bytes(range(24)), "a label")
+    listed = list_of(harvested, tokens, () if index in DEAD else (summary,))
+    file = GuideFile.model_validate(GUIDE)
+    guide = make_guide(file, [source(harvested, tokens, choice.index) for choice in file.choices()])
+    shown = harvested.features[index].top.context_ids.tolist() or harvested.features[index].controls.context_ids.tolist()
+    context = context_page(source(harvested, tokens, index), shown[0])
+    return {
+        **{f"feature/_{name}.html": {"page": page} for name in (*page.parts.main, *page.parts.side, "steps")},
+        "feature/_lines.html": {"folds": page.top, "contexts_path": "/c/"},
+        "feature/_embed_form.html": {"frame_address": "http://h/", "shown_parts": ("top",)},
+        "compare/_feature.html": {"page": page, "side": 1},
+        "context/_whole.html": {"page": context},
+        "context/_firing.html": {"page": context},
+        **{f"dictionary/_{name}.html": {"page": listed} for name in ("quality", "filter", "features")},
+        "home/_running.html": {"running": (job_view(job()),)},
+        "home/_guide.html": {"guide": guide},
+        "home/_card.html": {"card": guide.bad},
+        "home/_models.html": {"models": model_cards([harvested.model], [harvested.dictionary]), "is_empty": False},
+        "home/_add.html": {},
+        "jobs/_job.html": {"job": job_view(job())},
+        "jobs/_jobs.html": {"page": jobs_page([job()], [])},
+    }
+
+
+@pytest.mark.parametrize("index", [0, DEAD[0]])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_renders_alone(environment, harvested: SyntheticHarvest, tokens: TokenText, part: str, index: int):
+    text = environment.get_template(part).render(arguments(harvested, tokens, index)[part])
+    roots = [node for node in BeautifulSoup(text, "html.parser").children if str(node).strip()]
+    assert roots or part == "home/_running.html"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_says_what_it_expects(part: str):
+    first = (TEMPLATES / part).read_text(encoding="utf-8").splitlines()[0]
+    assert re.match(r"\{# expects: .+ #\}$", first)
+
+
+def test_an_empty_comparison_is_empty():
+    assert ComparePage("", "", (), ()).pages == ()
+
+
+def test_a_control_of_a_short_context_shows_all_of_it(harvested: SyntheticHarvest, tokens: TokenText):
+    short = min(harvested.contexts, key=lambda context: len(context.token_ids))
+    segments = ContextLines({short.id: short}, tokens, 1.0).silent(short.id)
+    assert "".join(segment.text for segment in segments if not segment.special)

@@ -1,0 +1,53 @@
+"""featurescope serve: refuses what is unsafe or impossible, in words."""
+
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+
+from app.cli import serve
+from app.settings import AppSettings
+from catalog.errors import WrongRevision
+
+
+def test_a_port_in_use_is_named_with_another(capsys: pytest.CaptureFixture[str], stored_url: str, monkeypatch):
+    monkeypatch.setenv("FEATURESCOPE_DATABASE_URL", stored_url)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert serve.main(["--port", str(port)]) == 1
+    error = capsys.readouterr().err
+    assert f"Port {port} of 127.0.0.1 is in use" in error
+    assert f"--port {port + 1}" in error
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "lab.example.org"])
+def test_a_public_address_must_be_asked_for_twice(host: str, capsys: pytest.CaptureFixture[str]):
+    assert serve.main(["--host", host]) == 1
+    assert "--public" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.2"])
+def test_loopback_is_private(host: str):
+    assert serve.is_loopback(host)
+
+
+def test_a_catalog_without_tables_stops_the_server():
+    with pytest.raises(WrongRevision, match="make migrate"):
+        serve.main(["--port", "0"])
+
+
+def test_settings_add_allowed_hosts_to_the_loopback_names():
+    settings = AppSettings.from_environment({"FEATURESCOPE_ALLOWED_HOSTS": "Lab.example.org, b ", "FEATURESCOPE_PATH_PREFIX": "/x/"})
+    assert settings.allowed_hosts[-2:] == ("lab.example.org", "b")
+    assert "127.0.0.1" in settings.allowed_hosts
+    assert settings.path_prefix == "/x"
+
+
+def test_the_app_starts_without_torch():
+    code = "import sys, app.main, app.cli.serve, app.cli.export; print('torch' in sys.modules or 'transformers' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=dict(os.environ))
+    assert done.stdout.strip() == "False"
