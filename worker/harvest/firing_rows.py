@@ -73,7 +73,7 @@ def merge_ranked(
     return _concatenated([mine, theirs]).select(chosen, offsets)
 
 
-def offsets_of(counts: NDArray[np.integer]) -> Int64[np.ndarray, " counts_and_one"]:
+def offsets_of(counts: NDArray[np.integer] | NDArray[np.bool_]) -> Int64[np.ndarray, " counts_and_one"]:
     """Where each of several runs of these lengths begins, and the end of the last."""
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])

@@ -25,9 +25,13 @@ def keyed(key: np.uint64, number: np.int64) -> np.uint64:
     return mix(key + np.uint64(number) * _GOLDEN)
 
 
-@compiled
-def stream_key(seed: np.int64, stream: np.int64) -> np.uint64:
+def stream_key(seed: int, stream: int) -> np.uint64:
     """Key of one of the independent uses of a seed."""
+    return np.uint64(_stream_key(seed, stream))
+
+
+@compiled
+def _stream_key(seed, stream):
     return keyed(keyed(np.uint64(0), seed), stream)
 
 

@@ -6,6 +6,7 @@ it twice does no harm.
 
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -38,7 +39,8 @@ def save_partial(path: Path, digest: str, states: dict[str, States]) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         reason = error.strerror or error
         raise HarvestError(
             f"The finished shard could not be written to {str(path)!r}: {reason}. Shards done before it are "

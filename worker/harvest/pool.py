@@ -19,6 +19,8 @@ class ControlPool:
 
     def update(self, firings: Firings, threads: Threads) -> None:
         """Add a batch."""
+        if len(self._pool_ids) == 0:
+            return
         context_ids = firings.batch.context_ids
         slots = np.searchsorted(self._pool_ids, context_ids)
         inside = self._pool_ids[np.minimum(slots, len(self._pool_ids) - 1)] == context_ids

@@ -104,9 +104,7 @@ def make_world(kinds=("relu",), *, sizes=None, n_ctx=N_CTX, bos_id=BOS, excluded
 @pytest.fixture(scope="session")
 def harvested(tmp_path_factory):
     """The standard world with every kind of dictionary, and its results in four or so shards."""
-    world = make_world(
-        ("relu", "topk", "jumprelu", "neurons"), n_sample=30, n_top=6, n_pool=40, coactivation_tokens=900
-    )
+    world = make_world(("relu", "topk", "jumprelu", "neurons"), n_sample=30, n_top=6, n_pool=40)
     return world, world.harvest(tmp_path_factory.mktemp("harvest"))
 
 

@@ -74,7 +74,7 @@ def test_the_sample_is_the_firing_contexts_of_smallest_hash(tmp_path):
     key = stream_key(world.plan.options.seed, SAMPLE_STREAM)
     for feature in range(result.d_sae):
         fired = np.flatnonzero(dense[..., feature].any(1))
-        sample = sorted(fired, key=lambda context: keyed(keyed(key, feature), context))[:9]
+        sample = sorted(fired, key=lambda context: keyed(np.uint64(keyed(key, feature)), context))[:9]
         bands = result.feature(feature)["bands"]
         assert set(bands["contexts"]["context_ids"].tolist()) == {int(context) for context in sample}
 
