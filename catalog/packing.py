@@ -25,7 +25,7 @@ from catalog.varints import decode_varints, encode_varints, unzigzag, varint_siz
 VERSION = 1
 _DEFLATED = 1
 _HEADER = struct.Struct("<BBI")
-_LEVEL = 6
+_LEVEL = 1
 
 
 def pack(record: FeatureRecord) -> bytes:

@@ -1,6 +1,7 @@
 """Random but sound feature records and the rest of a small catalog, for the tests of this folder."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from sqlalchemy import Engine
@@ -39,7 +40,7 @@ def context_set(rng: np.random.Generator, rows: int, peak: float) -> ContextSet:
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     positions = [np.sort(rng.choice(N_CTX, size, replace=False)) for size in sizes]
     activations = rng.uniform(0, peak, offsets[-1]).astype(np.float32).clip(1e-9, np.float32(peak))
-    peaks = np.array([activations[a:b].max() for a, b in zip(offsets[:-1], offsets[1:], strict=True)], np.float32)
+    peaks = np.array([activations[a:b].max() for a, b in pairwise(offsets)], np.float32)
     ids = rng.choice(N_CONTEXTS, rows, replace=False).astype(np.int64)
     return ContextSet(ids, peaks, offsets, np.concatenate([np.zeros(0, np.int64), *positions]), activations)
 
