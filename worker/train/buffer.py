@@ -63,7 +63,7 @@ class ActivationBuffer:
         self._generator.set_state(state["generator"])
 
     def _next_batch(self) -> dict[str, Tensor] | None:
-        if self._served + self._batch_size > max(len(self._order) // 2, self._batch_size):
+        if self._served + self._batch_size > len(self._order) // 2:
             self._refill()
         if self._served + self._batch_size > len(self._order):
             return None

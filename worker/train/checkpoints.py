@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +35,8 @@ def save_checkpoint(folder: Path, checkpoint: Checkpoint) -> Path:
         save_file(tensors, str(unfinished), metadata={STATE_KEY: json.dumps(dict(checkpoint.values))})
         unfinished.replace(path)
     except (OSError, SafetensorError) as error:
-        unfinished.unlink(missing_ok=True)
+        with suppress(OSError):
+            unfinished.unlink()
         raise TrainingError(f"The checkpoint {str(path)!r} could not be written: {error}. Free some space.") from error
     return path
 

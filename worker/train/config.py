@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar, get_args
 
 from worker.train.errors import TrainingError
 
@@ -41,11 +41,11 @@ class DictionaryConfig:
     clip: float = 1.0
 
     def __post_init__(self) -> None:
-        _expect(self.kind in ("topk", "relu"), "kind", self.kind, "topk or relu")
         _expect(self.d_sae >= 1, "d_sae", self.d_sae, "at least 1")
-        _expect(1 <= self.k <= self.d_sae, "k", self.k, f"1 to d_sae, {self.d_sae}")
-        start = self.k if self.k_start is None else self.k_start
-        _expect(self.k <= start <= self.d_sae, "k_start", start, f"k to d_sae, {self.k} to {self.d_sae}")
+        if self.kind == "topk":
+            _expect(1 <= self.k <= self.d_sae, "k", self.k, f"1 to d_sae, {self.d_sae}")
+            start = self.k if self.k_start is None else self.k_start
+            _expect(self.k <= start <= self.d_sae, "k_start", start, f"k to d_sae, {self.k} to {self.d_sae}")
         _expect(self.lr > 0, "lr", self.lr, "above 0")
         _expect(self.clip > 0, "clip", self.clip, "above 0")
         _expect(self.k_aux is None or self.k_aux >= 1, "k_aux", self.k_aux, "at least 1")
@@ -102,6 +102,8 @@ class TrainConfig:
             raise TrainingError(f"dictionaries is {listed!r}; a list of objects was expected.")
         for entry in listed:
             _refuse_unknown(DictionaryConfig, entry)
+            kinds = get_args(TrainedKind)
+            _expect(entry.get("kind", kinds[0]) in kinds, "kind", entry.get("kind"), " or ".join(kinds))
         given = {**values, "dictionaries": tuple(_built(DictionaryConfig, entry) for entry in listed)}
         if "adam_betas" in given:
             given["adam_betas"] = tuple(given["adam_betas"])
