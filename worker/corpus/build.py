@@ -136,7 +136,7 @@ class _Build:
                 self._write(pending)
                 n_chunks += 1
                 if on_progress is not None:
-                    on_progress(BuildProgress(self._reading.kept, self._log.tokens_before(n_chunks)))
+                    on_progress(self._progress(n_chunks))
                 if self._limit_reached(n_chunks):
                     break
         self._log.cut(n_chunks)
@@ -180,6 +180,9 @@ class _Build:
     def _limit_reached(self, n_chunks: int) -> bool:
         limit = self._plan["max_tokens"]
         return limit is not None and self._log.tokens_before(n_chunks) >= limit
+
+    def _progress(self, n_chunks: int) -> BuildProgress:
+        return BuildProgress(self._log.documents_before(n_chunks), self._log.tokens_before(n_chunks))
 
     def _facts(self) -> dict[str, Any]:
         return {

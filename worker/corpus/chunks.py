@@ -40,10 +40,9 @@ class ChunkLog:
         tokens.touch()
         self._digests: list[str] = []
         self._ends: list[int] = []
+        self._document_ends: list[int] = []
         while self._path(len(self._digests)).is_file():
-            chunk = self.read(len(self._digests))
-            self._digests.append(chunk.digest)
-            self._ends.append(self.n_tokens + chunk.n_tokens)
+            self._remember(self.read(len(self._digests)))
         if tokens.stat().st_size < self.n_tokens * dtype.itemsize:
             self.cut(0)
         self._cut_tokens()
@@ -58,6 +57,10 @@ class ChunkLog:
     def tokens_before(self, index: int) -> int:
         """Tokens in all chunks before this one."""
         return self._ends[index - 1] if index else 0
+
+    def documents_before(self, index: int) -> int:
+        """Documents in all chunks before this one."""
+        return self._document_ends[index - 1] if index else 0
 
     def holds(self, index: int, digest: str) -> bool:
         """Whether the chunk at this place is there and was made of the same documents."""
@@ -77,14 +80,13 @@ class ChunkLog:
         partial = path.with_suffix(".partial")
         partial.write_bytes(content.getvalue())
         partial.replace(path)
-        self._digests.append(chunk.digest)
-        self._ends.append(self.n_tokens + chunk.n_tokens)
+        self._remember(chunk)
 
     def cut(self, n_chunks: int) -> None:
         """Forgets all chunks from this place on."""
         for index in range(len(self) - 1, n_chunks - 1, -1):
             self._path(index).unlink()
-        del self._digests[n_chunks:], self._ends[n_chunks:]
+        del self._digests[n_chunks:], self._ends[n_chunks:], self._document_ends[n_chunks:]
         self._cut_tokens()
 
     def read(self, index: int) -> Chunk:
@@ -96,6 +98,11 @@ class ChunkLog:
     def chunks(self) -> Iterator[Chunk]:
         """All records, in order."""
         return map(self.read, range(len(self)))
+
+    def _remember(self, chunk: Chunk) -> None:
+        self._document_ends.append(self.documents_before(len(self)) + len(chunk.sizes))
+        self._ends.append(self.n_tokens + chunk.n_tokens)
+        self._digests.append(chunk.digest)
 
     def _cut_tokens(self) -> None:
         size = self.n_tokens * self._dtype.itemsize

@@ -35,7 +35,12 @@ def boot_bridge(
     hf_model = _loaded(files, model_class, dtype=dtype).to(device).eval()
     hf_model.requires_grad_(False)
     return TransformerBridge.boot_transformers(
-        files.name, hf_model=hf_model, tokenizer=copy.deepcopy(tokenizer.wrapped), dtype=dtype, trust_remote_code=False
+        files.name,
+        hf_model=hf_model,
+        tokenizer=copy.deepcopy(tokenizer.wrapped),
+        device=device,
+        dtype=dtype,
+        trust_remote_code=False,
     )
 
 

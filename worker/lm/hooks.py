@@ -128,7 +128,7 @@ def _probe(bridge: TransformerBridge, points: Mapping[str, HookPoint]) -> dict[s
         if isinstance(value, Tensor) and value.is_floating_point() and value.shape[:2] == (1, _PROBE_TOKENS):
             held[id(hook)] = value.flatten(2)
 
-    token_ids = torch.arange(_PROBE_TOKENS, device=bridge.cfg.device)[None]
+    token_ids = torch.arange(_PROBE_TOKENS, device=next(bridge.original_model.parameters()).device)[None]
     with torch.no_grad(), _attached(dict.fromkeys(points.values(), keep)):
         bridge(token_ids, return_type=None, use_cache=False)
     return {name: held[id(point)] for name, point in points.items() if id(point) in held}

@@ -145,9 +145,9 @@ def test_a_real_llama_predicts_its_own_kind_of_text():
     text = needed(SHARED_DATA / "tinystories-sample.txt").read_text()[:200_000]
     stories = [story.strip() for story in text.split("<|endoftext|>")]
     stream = torch.cat([torch.tensor([1, *token_ids.tolist()]) for token_ids in model.tokenizer.encode(stories)])
-    rows = stream[: len(stream) // 512 * 512].reshape(-1, 512)[:40]
+    rows = stream[: len(stream) // 512 * 512].reshape(-1, 512)[:16]
     log_probs = model.logits(rows).log_softmax(-1)[:, :-1].gather(2, rows[:, 1:, None])
-    assert -log_probs.mean().item() == pytest.approx(1.30, abs=0.04)
+    assert -log_probs.mean().item() == pytest.approx(1.30, abs=0.05)
 
 
 def test_the_bundled_model_writes_python():
