@@ -1,11 +1,12 @@
 """Reads lists of features: any sort, any filter, pages by keyset in both directions."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, exists, select, tuple_
+from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, exists, select, tuple_
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.operators import custom_op
 
 from catalog.cursors import Cursor, decode_cursor
 from catalog.errors import BadQuery
@@ -39,7 +40,9 @@ def list_features(session: Session, query: FeatureQuery) -> FeatureListPage:
     run = find_run(session, query.dictionary, query.harvest)
     if run is None:
         return FeatureListPage((), None, None, None)
-    page = _read(session, _statement(run, query), query, cursor)
+    aside = _set_aside if session.get_bind().dialect.name == "sqlite" else _as_it_is
+    filters = [*_number_filters(run, query, aside), *_other_filters(run, query, aside)]
+    page = _read(session, _statement(run, filters), query, cursor)
     return FeatureListPage(
         features=tuple(_summary(row, run) for row in page.rows),
         next=_cursor(page.rows[-1], query, backwards=False) if page.has_next else None,
@@ -54,36 +57,51 @@ def newest_label(dictionary_hash: Any, index: Any) -> Any:
     return query.correlate_except(LabelRow).scalar_subquery()
 
 
-def _statement(run: Run, query: FeatureQuery) -> Select:
+def _statement(run: Run, filters: Sequence[ColumnElement[bool]]) -> Select:
     label = newest_label(run.dictionary_hash, FeatureRow.index).label("label")
     columns = [column for column in FeatureRow.__table__.columns if column.name not in ("run_id", "top_token_text")]
-    return select(*columns, label).where(FeatureRow.run_id == run.id, *_filters(run, query))
+    return select(*columns, label).where(FeatureRow.run_id == run.id, *filters)
 
 
-def _filters(run: Run, query: FeatureQuery) -> list[ColumnElement[bool]]:
-    wanted = [_number_filter(name, value, run) for name, value in _numbers(query) if value is not None]
+def _as_it_is(column: Any, _sort: Any) -> Any:
+    return column
+
+
+def _set_aside(column: Any, sort: Any) -> Any:
+    """The column as SQLite must write it so as not to choose its index: the list is read in the order of its sort.
+
+    SQLite knows nothing of how many rows a range has, and would sort a million rows where it need only read fifty.
+    """
+    return column if column is sort else UnaryExpression(column, operator=custom_op("+"))
+
+
+def _number_filters(run: Run, query: FeatureQuery, aside: Callable[[Any, Any], Any]) -> list[ColumnElement[bool]]:
+    sort = _COLUMNS[query.sort]
+    fired, peak = aside(FeatureRow.tokens_fired, sort), aside(FeatureRow.peak, sort)
+    wanted = []
+    if query.min_density is not None:
+        wanted.append(fired >= query.min_density * run.tokens)
+    if query.max_density is not None:
+        wanted.append(fired <= query.max_density * run.tokens)
+    if query.min_peak is not None:
+        wanted.append(peak >= query.min_peak)
+    if query.max_peak is not None:
+        wanted.append(peak <= query.max_peak)
     if query.live is not None:
-        wanted.append(FeatureRow.tokens_fired > 0 if query.live else FeatureRow.tokens_fired == 0)
+        wanted.append(fired > 0 if query.live else fired == 0)
+    return wanted
+
+
+def _other_filters(run: Run, query: FeatureQuery, aside: Callable[[Any, Any], Any]) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
     if query.token is not None:
-        wanted.append(FeatureRow.top_token == query.token)
+        wanted.append(aside(FeatureRow.top_token, _COLUMNS[query.sort]) == query.token)
     if query.token_contains:
         wanted.append(FeatureRow.top_token_text.contains(query.token_contains.casefold(), autoescape=True))
     if query.labelled is not None:
         labelled = exists().where(_labels_of(run.dictionary_hash, FeatureRow.index)).correlate(FeatureRow)
         wanted.append(labelled if query.labelled else ~labelled)
     return wanted
-
-
-def _numbers(query: FeatureQuery) -> list[tuple[str, float | None]]:
-    return [(name, getattr(query, name)) for name in ("min_density", "max_density", "min_peak", "max_peak")]
-
-
-def _number_filter(name: str, value: float, run: Run) -> ColumnElement[bool]:
-    bound, _, column = name.partition("_")
-    if column == "peak":
-        return FeatureRow.peak >= value if bound == "min" else FeatureRow.peak <= value
-    fired = value * run.tokens
-    return FeatureRow.tokens_fired >= fired if bound == "min" else FeatureRow.tokens_fired <= fired
 
 
 def _labels_of(dictionary_hash: Any, index: Any) -> ColumnElement[bool]:
