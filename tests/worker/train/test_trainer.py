@@ -139,7 +139,7 @@ def test_a_damaged_checkpoint_says_what_to_do(tmp_path):
     stop_after(a_run(tmp_path), 2)
     path = tmp_path / CHECKPOINT_FILE
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(TrainingError, match="damaged.*Delete it"):
+    with pytest.raises(TrainingError, match=r"damaged.*Delete it"):
         a_run(tmp_path).run()
 
 
