@@ -90,7 +90,9 @@ def _answer_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
         message = f"There is no page at {request.url.path!r}."
-        return answer(request, Problem(404, "not_found", "No such page", message, "The front page lists what there is."))
+        return answer(
+            request, Problem(404, "not_found", "No such page", message, "The front page lists what there is.")
+        )
     return answer(request, Problem(error.status_code, "refused", "That is not possible", f"{error.detail}."))
 
 
@@ -104,4 +106,6 @@ def _answer_unexpected(request: Request, error: Exception) -> Response:
     number = uuid.uuid4().hex[:8]
     log.error("error %s on %s", number, request.url.path, exc_info=error)
     message = f"Something failed while this page was made. It is in the log as error {number}."
-    return answer(request, Problem(500, "internal", "Our fault", message, "Try again, or tell whoever runs this server."))
+    return answer(
+        request, Problem(500, "internal", "Our fault", message, "Try again, or tell whoever runs this server.")
+    )

@@ -38,9 +38,7 @@ class FeatureNotFound(NotFound):
         super().__init__("feature", f"{dictionary.slug}/{index}")
         self.dictionary = dictionary.slug
         self.nearest_index = min(max(index, 0), dictionary.d_sae - 1)
-        self.args = (
-            f"{dictionary.name!r} has features 0 to {dictionary.d_sae - 1}; there is no feature {index}.",
-        )
+        self.args = (f"{dictionary.name!r} has features 0 to {dictionary.d_sae - 1}; there is no feature {index}.",)
 
 
 class Shelf:

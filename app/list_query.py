@@ -7,7 +7,6 @@ from fastapi import Depends, Query
 from catalog.errors import BadQuery
 from catalog.queries import FeatureQuery, Order, Sort
 
-NUMBERS = ("min_density", "max_density", "min_peak", "max_peak")
 State = Literal["", "live", "dead"]
 
 
@@ -16,6 +15,7 @@ class Asked:
 
     def __init__(
         self,
+        *,
         sort: Annotated[Sort, Query(description="what the list is sorted by")] = "density",
         order: Annotated[Order | None, Query(description="asc or desc; the natural one by default")] = None,
         limit: Annotated[int, Query(ge=1, le=500, description="features on a page")] = 50,
@@ -45,7 +45,6 @@ class Asked:
 
     def feature_query(self, dictionary: str) -> FeatureQuery:
         """The catalog's query. Raises BadQuery naming what is not a number or out of range."""
-        numbers = {name: _number(name, text) for name, text in self.numbers.items()}
         return FeatureQuery(
             dictionary=dictionary,
             harvest=self.harvest,
@@ -55,7 +54,10 @@ class Asked:
             after=self.after,
             live={"live": True, "dead": False}.get(self.state),
             token_contains=self.token or None,
-            **numbers,
+            min_density=_number("min_density", self.numbers["min_density"]),
+            max_density=_number("max_density", self.numbers["max_density"]),
+            min_peak=_number("min_peak", self.numbers["min_peak"]),
+            max_peak=_number("max_peak", self.numbers["max_peak"]),
         )
 
 

@@ -30,7 +30,12 @@ def create_app(settings: AppSettings) -> FastAPI:
         redoc_url=None,
         openapi_url="/api/v1/openapi.json",
     )
-    app.state.site = Site(settings, make_engine(settings.catalog.database_url), make_environment(paths, is_live=True, version=VERSION), paths)
+    app.state.site = Site(
+        settings,
+        make_engine(settings.catalog.database_url),
+        make_environment(paths, is_live=True, version=VERSION),
+        paths,
+    )
     app.state.metrics = metrics
     for module in ROUTES:
         app.include_router(module.router)

@@ -26,7 +26,7 @@ class AppSettings:
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "AppSettings":
-        """Settings from FEATURESCOPE_ALLOWED_HOSTS (comma separated, added to loopback) and FEATURESCOPE_PATH_PREFIX."""
+        """Settings from FEATURESCOPE_ALLOWED_HOSTS (comma separated, beside loopback) and FEATURESCOPE_PATH_PREFIX."""
         environ = os.environ if environ is None else environ
         named = environ.get("FEATURESCOPE_ALLOWED_HOSTS", "").split(",")
         hosts = tuple(host.strip().lower() for host in named if host.strip())

@@ -49,7 +49,9 @@ def _export(options: argparse.Namespace, settings: AppSettings, target: Path) ->
     engine = make_engine(settings.catalog.database_url)
     check_revision(engine)
     with session_scope(engine) as session, whole_folder(target, replace=options.replace) as folder:
-        source = reading.ExportSource.open(Library(CatalogReader(session), Shelf()), options.dictionary, options.harvest)
+        source = reading.ExportSource.open(
+            Library(CatalogReader(session), Shelf()), options.dictionary, options.harvest
+        )
         with _bar(f"Exporting {options.dictionary}", hidden=options.json) as on_progress:
             WRITERS[options.format](source, folder, on_progress)
         return source.n_features

@@ -79,9 +79,13 @@ def _with_hosts(settings: AppSettings, options: argparse.Namespace) -> AppSettin
 
 def _reason(host: str, port: int, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
-        return f"Port {port} of {host} is in use by another program. Choose another: featurescope serve --port {port + 1}"
+        return (
+            f"Port {port} of {host} is in use by another program. Choose another: featurescope serve --port {port + 1}"
+        )
     if error.errno == errno.EACCES:
-        return f"Port {port} needs more rights than this user has. Choose one above 1023, such as --port {DEFAULT_PORT}."
+        return (
+            f"Port {port} needs more rights than this user has. Choose one above 1023, such as --port {DEFAULT_PORT}."
+        )
     return f"Cannot listen on {host} port {port}: {error.strerror or error}."
 
 
@@ -100,7 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve the pages of this catalog. They work, read-only, when no worker is up.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help=f"port (default: {DEFAULT_PORT}; 0 takes a free one)")
+    parser.add_argument(
+        "--port", type=int, default=DEFAULT_PORT, help=f"port (default: {DEFAULT_PORT}; 0 takes a free one)"
+    )
     parser.add_argument("--public", action="store_true", help="yes, listen where other machines can reach it")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a further name to answer to")
     parser.add_argument("--behind-proxy", action="store_true", help="trust X-Forwarded headers of a proxy in front")

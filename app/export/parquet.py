@@ -29,7 +29,9 @@ BAND = pa.struct(
     [(name, pa.float32()) for name in ("low", "high", "share_of_firings", "share_of_activation")]
     + [("contexts", pa.list_(CONTEXT))]
 )
-CONTROL = pa.struct([("context", pa.int64()), ("document", pa.string()), ("reason", pa.string()), ("related", pa.int64())])
+CONTROL = pa.struct(
+    [("context", pa.int64()), ("document", pa.string()), ("reason", pa.string()), ("related", pa.int64())]
+)
 EFFECT = pa.struct([("token_id", pa.int32()), ("token", pa.string()), ("effect", pa.float32())])
 STATISTIC = pa.struct(
     [("token_id", pa.int32()), ("token", pa.string())]
@@ -78,7 +80,8 @@ def _row(values: dict[str, Any]) -> dict[str, Any]:
         "histogram_counts": values["histogram"]["counts"],
         "top_contexts": [_context(context) for context in values["top_contexts"]],
         "bands": [
-            {**band, "contexts": [_context(context) for context in band["contexts"]]} for band in values["bands"]["bands"]
+            {**band, "contexts": [_context(context) for context in band["contexts"]]}
+            for band in values["bands"]["bands"]
         ],
         "tokens": statistics["token"],
         "previous_tokens": statistics["previous"],

@@ -42,9 +42,7 @@ class BarChart:
     height: int = CHART_HEIGHT
 
 
-def activation_chart(
-    bins: NDArray[np.int64], counts: NDArray[np.int64], *, x: Scale, y: Scale
-) -> BarChart | None:
+def activation_chart(bins: NDArray[np.int64], counts: NDArray[np.int64], *, x: Scale, y: Scale) -> BarChart | None:
     """Histogram of firing activations from the sparse bins of the common grid; None when it is empty.
 
     Bins of the grid are narrower than a bar for the most part; one that straddles two bars is shared
@@ -90,7 +88,7 @@ def density_chart(edges: Sequence[float], counts: Sequence[int]) -> BarChart:
     return BarChart(_bars(np.asarray(edges), heights, "linear"), ticks, _count_ticks(top, "linear"))
 
 
-def position_chart(values: NDArray[np.floating], labels: tuple[str, str]) -> BarChart:
+def position_chart(values: NDArray[np.number], labels: tuple[str, str]) -> BarChart:
     """A profile over positions: one bar a bucket, from the first position to the last."""
     heights = np.asarray(values, dtype=np.float64)
     places = np.arange(len(heights) + 1)
@@ -129,7 +127,7 @@ def _rebin(
     return (part * counts[:, None]).sum(axis=0)
 
 
-def _bars(places: NDArray[np.floating], heights: NDArray[np.float64], y: Scale) -> str:
+def _bars(places: NDArray[np.number], heights: NDArray[np.float64], y: Scale) -> str:
     """Bars side by side, a hair apart, standing on the bottom of the chart."""
     top = float(heights.max(initial=0.0))
     if top <= 0:

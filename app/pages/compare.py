@@ -29,7 +29,9 @@ def _cosine(a: FeatureSource, b: FeatureSource) -> str:
     for one, other in ((a, b), (b, a)):
         places = (one.feature.neighbour_indices == other.feature.index).nonzero()[0]
         if len(places):
-            return f"Cosine of their decoder directions: {significant(float(one.feature.neighbour_cosines[places[0]]))}."
+            return (
+                f"Cosine of their decoder directions: {significant(float(one.feature.neighbour_cosines[places[0]]))}."
+            )
     return "Neither is among the nearest features of the other by decoder direction."
 
 

@@ -113,7 +113,7 @@ def dictionary_page(
         quality=quality_facts(record, source.summary),
         density=_density(source.summary),
         density_sentence=_density_sentence(source.summary, harvest),
-        columns=tuple(_column(query, key, name, note, links) for key, name, _, note in COLUMNS),
+        columns=tuple(_column(query, key, name, note=note, href=links.columns[key]) for key, name, _, note in COLUMNS),
         rows=rows,
         filters=filters,
         is_filtered=any(filters.values()),
@@ -195,8 +195,8 @@ def _density_sentence(summary: DictionarySummary | None, harvest: HarvestRecord 
     )
 
 
-def _column(query: FeatureQuery, key: str, name: str, note: str, links: ListLinks) -> Column:
+def _column(query: FeatureQuery, key: str, name: str, *, note: str, href: str) -> Column:
     direction = ""
     if query.sort == key:
         direction = "ascending" if query.order == "asc" else "descending"
-    return Column(name, note, links.columns[key], direction)
+    return Column(name, note, href, direction)

@@ -53,7 +53,11 @@ def jobs_page(jobs: Iterable[JobRecord], workers: Iterable[WorkerRecord]) -> Job
     worker_views = tuple(_worker(worker) for worker in workers)
     is_active = any(view.is_active for view in views)
     alive = any(worker.is_alive for worker in worker_views)
-    advice = "" if alive else "No worker is up, so nothing moves and pages are read-only. Start one with: featurescope worker"
+    advice = (
+        ""
+        if alive
+        else "No worker is up, so nothing moves and pages are read-only. Start one with: featurescope worker"
+    )
     return JobsPage(views, worker_views, is_active, advice)
 
 

@@ -21,14 +21,19 @@ def list_models(library: LibraryOf) -> JSONResponse:
     return JSONResponse({"models": [model_json(model) for model in library.models()]})
 
 
-@router.get("/dictionaries", summary="Dictionaries", responses={200: {"model": DictionariesAnswer}}, response_model=None)
+@router.get(
+    "/dictionaries", summary="Dictionaries", responses={200: {"model": DictionariesAnswer}}, response_model=None
+)
 def list_dictionaries(library: LibraryOf) -> JSONResponse:
     """Every dictionary with its newest harvest."""
     return JSONResponse({"dictionaries": [dictionary_json(each) for each in library.dictionaries()]})
 
 
 @router.get(
-    "/dictionaries/{dictionary}", summary="One dictionary", responses={200: {"model": DictionaryShape}}, response_model=None
+    "/dictionaries/{dictionary}",
+    summary="One dictionary",
+    responses={200: {"model": DictionaryShape}},
+    response_model=None,
 )
 def show_dictionary(dictionary: str, library: LibraryOf) -> JSONResponse:
     """A dictionary with what its newest harvest says of the whole of it."""

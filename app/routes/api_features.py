@@ -34,7 +34,7 @@ def show_feature(dictionary: str, index: int, library: LibraryOf, harvest: Harve
     response_model=None,
 )
 def show_context(
-    dictionary: str, index: int, context: int, library: LibraryOf, harvest: Harvest = None
+    dictionary: str, index: int, context: int, *, library: LibraryOf, harvest: Harvest = None
 ) -> JSONResponse:
     """A whole context that the page of the feature shows, with the feature's activations."""
     source = library.feature(dictionary, index, harvest)

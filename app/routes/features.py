@@ -19,10 +19,10 @@ Harvest = Annotated[str | None, Query()]
 def show_feature(
     dictionary: str,
     index: int,
+    *,
     request: Request,
     site: SiteOf,
     library: LibraryOf,
-    *,
     x: Scale = "linear",
     y: Scale = "log",
     harvest: Harvest = None,
@@ -33,27 +33,32 @@ def show_feature(
     parts = _parts(show) if show else PageParts()
     page = feature_page(source, x=x, y=y, parts=parts, contexts_path=site.paths.contexts(dictionary, index))
     is_embed = "embed" in request.query_params
-    values = {"page": page, "frame_address": _frame_address(request, site, page), "shown_parts": MAIN_PARTS + SIDE_PARTS}
+    values = {
+        "page": page,
+        "frame_address": _frame_address(request, site, page),
+        "shown_parts": MAIN_PARTS + SIDE_PARTS,
+    }
     return site.page("feature/embed.html" if is_embed else "feature/show.html", **values)
 
 
 @router.get("/d/{dictionary}/{index}/contexts/{context}")
 def show_context(
-    dictionary: str, index: int, context: int, site: SiteOf, library: LibraryOf, harvest: Harvest = None
+    dictionary: str, index: int, context: int, *, site: SiteOf, library: LibraryOf, harvest: Harvest = None
 ) -> HTMLResponse:
     """One context from its first token to its last."""
-    return site.page("context/show.html", page=_context(library, dictionary, index, context, harvest))
+    return site.page("context/show.html", page=_context(library, (dictionary, index, context), harvest))
 
 
 @router.get("/d/{dictionary}/{index}/contexts/{context}/text")
 def show_context_part(
-    dictionary: str, index: int, context: int, site: SiteOf, library: LibraryOf, harvest: Harvest = None
+    dictionary: str, index: int, context: int, *, site: SiteOf, library: LibraryOf, harvest: Harvest = None
 ) -> HTMLResponse:
     """The text of one context alone."""
-    return site.page("context/_whole.html", page=_context(library, dictionary, index, context, harvest))
+    return site.page("context/_whole.html", page=_context(library, (dictionary, index, context), harvest))
 
 
-def _context(library: Library, dictionary: str, index: int, context: int, harvest: str | None) -> ContextPage:
+def _context(library: Library, place: tuple[str, int, int], harvest: str | None) -> ContextPage:
+    dictionary, index, context = place
     return context_page(library.feature(dictionary, index, harvest), context)
 
 

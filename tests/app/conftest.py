@@ -37,7 +37,7 @@ def stored_url(harvested: SyntheticHarvest, tmp_path_factory: pytest.TempPathFac
 def settings_for(url: str, home: Path, **changes: object) -> AppSettings:
     """Settings of an app over that database, without a guided start unless one is given."""
     chosen = {"guide": home / "demo.json", "allowed_hosts": ("127.0.0.1",), **changes}
-    return AppSettings(catalog=CatalogSettings(home, url), **chosen)  # pyright: ignore[reportArgumentType]
+    return AppSettings(catalog=CatalogSettings(home, url), **chosen)
 
 
 @pytest.fixture(scope="session")

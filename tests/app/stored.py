@@ -23,7 +23,9 @@ def store(engine: Engine, harvested: SyntheticHarvest) -> None:
     record, tokenizer = harvested.harvest, harvested.tokenizer
     with session_scope(engine, write=True) as session:
         writer = CatalogWriter(session)
-        writer.add_vocabulary(Vocabulary.of(harvested.model.tokenizer_hash, tokenizer.token_bytes, tokenizer.special_ids))
+        writer.add_vocabulary(
+            Vocabulary.of(harvested.model.tokenizer_hash, tokenizer.token_bytes, tokenizer.special_ids)
+        )
         writer.add_model(harvested.model)
         writer.add_dictionary(harvested.dictionary)
         writer.add_dictionary(

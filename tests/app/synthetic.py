@@ -60,7 +60,9 @@ def synthetic_harvest(*, slug: str = "tiny-mid", n_documents: int = 90, seed: in
     harvest = _harvest_record(slug, cut, counter.n_tokens)
     summary = _summary(features, counter.n_tokens)
     dictionary = _dictionary_record(slug, harvest, summary)
-    return SyntheticHarvest(_model_record(tokenizer), dictionary, harvest, summary, tokenizer, cut, activations, features)
+    return SyntheticHarvest(
+        _model_record(tokenizer), dictionary, harvest, summary, tokenizer, cut, activations, features
+    )
 
 
 def _rules() -> list[Rule]:
@@ -121,8 +123,8 @@ class _Counter:
         position_of = (acts > 0).sum(axis=0)
         return FeatureRecord(
             index=index,
-            tokens_fired=int(len(firing)),
-            contexts_fired=int(len(rows)),
+            tokens_fired=len(firing),
+            contexts_fired=len(rows),
             documents_fired=len({self.cut[row].document_id for row in rows}),
             activation_sum=float(firing.sum(dtype=np.float64)),
             activation_sum_squares=float((firing.astype(np.float64) ** 2).sum()),
@@ -146,7 +148,7 @@ class _Counter:
             decoder_norm=1.0,
         )
 
-    def _hash(self, index: int, row: int) -> bytes:
+    def _hash(self, index: int, row: int | np.integer) -> bytes:
         return hashlib.sha256(f"{self.seed}:{index}:{row}".encode()).digest()
 
     def _top(self, peaks: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -57,7 +57,9 @@ def test_a_filter_by_token_keeps_the_features_whose_top_token_has_it(client: Tes
 def test_a_filter_by_density_takes_percentages(client: TestClient, harvested: SyntheticHarvest):
     tokens = harvested.harvest.tokens
     want = {f.index for f in harvested.features if 0.01 * tokens <= f.tokens_fired <= 0.05 * tokens}
-    assert set(indices(soup_of(client, "/d/tiny-mid?" + urlencode({"min_density": "1%", "max_density": "5 %"})))) == want
+    assert (
+        set(indices(soup_of(client, "/d/tiny-mid?" + urlencode({"min_density": "1%", "max_density": "5 %"})))) == want
+    )
 
 
 def test_dead_features_can_be_listed_alone(client: TestClient):
@@ -73,7 +75,14 @@ def test_a_filter_keeps_what_was_typed_when_sorting(client: TestClient):
 
 
 def test_an_empty_filter_field_counts_as_not_given(client: TestClient):
-    assert len(indices(soup_of(client, "/d/tiny-mid?token=&min_density=&max_density=&min_peak=&state=&sort=density&order=desc"))) == D_SAE
+    assert (
+        len(
+            indices(
+                soup_of(client, "/d/tiny-mid?token=&min_density=&max_density=&min_peak=&state=&sort=density&order=desc")
+            )
+        )
+        == D_SAE
+    )
 
 
 def test_a_filter_that_nothing_fits_offers_the_way_back(client: TestClient):

@@ -97,10 +97,14 @@ def test_a_folder_that_is_no_export_is_never_replaced(tmp_path: Path):
 
 
 def test_an_export_that_fails_leaves_nothing(tmp_path: Path):
-    with pytest.raises(RuntimeError), whole_folder(tmp_path / "out", replace=False) as folder:
-        (folder / "half").write_text("x", encoding="utf-8")
-        raise RuntimeError
+    with pytest.raises(ZeroDivisionError):
+        _fail_while_writing(tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
+
+
+def _fail_while_writing(target: Path) -> None:
+    with whole_folder(target, replace=False) as folder:
+        (folder / "half").write_text(str(1 / 0), encoding="utf-8")
 
 
 def test_an_unknown_dictionary_is_named_with_the_nearest(tmp_path: Path):

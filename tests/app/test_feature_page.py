@@ -94,7 +94,10 @@ def test_both_axes_of_the_histogram_are_switched_by_links(client: TestClient):
     page = soup_of(client, "/d/tiny-mid/0?x=log&y=linear")
     assert [text_of(link) for link in page.select(".switches [aria-current]")] == ["log", "linear"]
     assert "/d/tiny-mid/0?x=linear&y=linear#histogram" in links_of(one(page, ".switches"))
-    assert one(page, "#histogram .chart__bars")["d"] != one(soup_of(client, "/d/tiny-mid/0"), "#histogram .chart__bars")["d"]
+    assert (
+        one(page, "#histogram .chart__bars")["d"]
+        != one(soup_of(client, "/d/tiny-mid/0"), "#histogram .chart__bars")["d"]
+    )
 
 
 def test_previous_and_next_skip_dead_features(client: TestClient):
@@ -183,4 +186,3 @@ def test_a_control_is_a_page_that_says_it_is_silent(client: TestClient, harveste
 def test_a_harvest_can_be_pinned(client: TestClient):
     assert client.get("/d/tiny-mid/0?harvest=harvest-of-tiny-mid").status_code == 200
     assert client.get("/d/tiny-mid/0?harvest=nope").status_code == 404
-

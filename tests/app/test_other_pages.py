@@ -119,13 +119,17 @@ def test_navigation_names_only_what_is_there(client: TestClient):
         assert client.get(link).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/", "/d/tiny-mid", "/d/tiny-mid/0", "/d/tiny-mid/7", "/jobs", "/compare", "/api", "/d/not-yet"])
+@pytest.mark.parametrize(
+    "path", ["/", "/d/tiny-mid", "/d/tiny-mid/0", "/d/tiny-mid/7", "/jobs", "/compare", "/api", "/d/not-yet"]
+)
 def test_every_link_of_a_page_leads_somewhere(client: TestClient, path: str):
     for link in {link for link in links_of(soup_of(client, path)) if link.startswith("/")}:
         assert client.get(link.partition("#")[0]).status_code == 200, link
 
 
-@pytest.mark.parametrize("path", ["/", "/d/tiny-mid", "/d/tiny-mid/0", "/jobs", "/compare?a=tiny-mid/0&b=tiny-mid/5", "/api"])
+@pytest.mark.parametrize(
+    "path", ["/", "/d/tiny-mid", "/d/tiny-mid/0", "/jobs", "/compare?a=tiny-mid/0&b=tiny-mid/5", "/api"]
+)
 def test_every_page_has_one_heading_a_title_and_no_id_twice(client: TestClient, path: str):
     page = soup_of(client, path)
     assert len(page.select("h1")) == 1

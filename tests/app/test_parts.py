@@ -53,7 +53,8 @@ def list_of(harvested: SyntheticHarvest, tokens: TokenText, features: tuple[Feat
     links = ListLinks({key: "" for key, *_ in COLUMNS}, None, None)
     found = FeatureListPage(features, None, None, "h")
     data = DictionarySource(harvested.dictionary, harvested.harvest, harvested.summary, found, tokens)
-    filters = dict.fromkeys(("token", "state", "min_density", "max_density", "min_peak", "max_peak"), "")
+    filters: dict[str, str] = {}
+    filters |= dict.fromkeys(("token", "state", "min_density", "max_density", "min_peak", "max_peak"), "")
     return dictionary_page(data, FeatureQuery("tiny-mid"), links=links, filters=filters)
 
 
@@ -64,7 +65,8 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
     listed = list_of(harvested, tokens, () if index in DEAD else (summary,))
     file = GuideFile.model_validate(GUIDE)
     guide = make_guide(file, [source(harvested, tokens, choice.index) for choice in file.choices()])
-    shown = harvested.features[index].top.context_ids.tolist() or harvested.features[index].controls.context_ids.tolist()
+    feature = harvested.features[index]
+    shown = [*feature.top.context_ids.tolist(), *feature.controls.context_ids.tolist()]
     context = context_page(source(harvested, tokens, index), shown[0])
     return {
         **{f"feature/_{name}.html": {"page": page} for name in (*page.parts.main, *page.parts.side, "steps")},

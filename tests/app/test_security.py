@@ -25,7 +25,8 @@ def test_a_name_with_a_leading_dot_allows_its_subdomains(stored_url: str, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("host", "name"), [("A.b:80", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost"), ("", "")]
+    ("host", "name"),
+    [("A.b:80", "a.b"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), ("localhost", "localhost"), ("", "")],
 )
 def test_the_name_in_a_host_header_has_no_port(host: str, name: str):
     assert host_name(host) == name

@@ -10,7 +10,8 @@ from app.cli import export
 from tests.app.synthetic import DEAD, SyntheticHarvest
 
 pytestmark = pytest.mark.browser
-PAGES = ("/", "/d/tiny-mid", "/d/tiny-mid/0", "/d/tiny-mid/7", "/compare?a=tiny-mid/0&b=tiny-mid/5", "/jobs", "/api", "/d/not-yet")
+COMPARISON = "/compare?a=tiny-mid/0&b=tiny-mid/5"
+PAGES = ("/", "/d/tiny-mid", "/d/tiny-mid/0", "/d/tiny-mid/7", COMPARISON, "/jobs", "/api", "/d/not-yet")
 
 
 def test_keys_step_through_live_features(page: Page):
