@@ -1,0 +1,165 @@
+"""The database write of a benchmark harvest: the real writer, an empty SQLite catalog."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.harvest_world import N_LAYERS
+from catalog.engine import make_engine, make_session, session_scope
+from catalog.records import ContextBatch, CorpusRecord, DictionaryRecord, HarvestRecord, ModelRecord
+from catalog.revision import migrate
+from catalog.tokens import Vocabulary
+from catalog.writer import CatalogWriter
+from worker.corpus.contexts import ContextTable
+from worker.harvest.plan import HarvestPlan
+from worker.harvest.result import HarvestResult, WeightResult
+from worker.jobs.feature_records import feature_records, summary_record
+from worker.lm.model import LanguageModel
+from worker.sae.dictionary import Dictionary
+
+HARVEST, MODEL, CORPUS = "benchmark", "benchmark-model", "benchmark-corpus"
+_CONTEXTS_AT_ONCE = 4096
+
+
+class BenchmarkCatalog:
+    """An empty catalog in a folder, prepared before the clock starts."""
+
+    def __init__(self, folder: Path, model: LanguageModel, dictionaries: Sequence[Dictionary]) -> None:
+        self._engine = make_engine(f"sqlite:///{folder / 'catalog.sqlite'}")
+        self._slugs = [f"benchmark-{number}" for number in range(len(dictionaries))]
+        self._model, self._dictionaries = model, dictionaries
+        migrate(self._engine)
+
+    def write(
+        self,
+        plan: HarvestPlan,
+        contexts: ContextTable,
+        results: Sequence[HarvestResult],
+        weights: Sequence[WeightResult],
+    ) -> None:
+        """Everything a harvest writes."""
+        self._write_what_features_refer_to(plan)
+        with make_session(self._engine, write=True) as session:
+            writer = CatalogWriter(session)
+            names = {number: f"document {number}" for number in range(plan.n_documents)}
+            writer.add_contexts(HARVEST, _batches(contexts, _shown(results)), document_names=names)
+            for slug, result, weight in zip(self._slugs, results, weights, strict=True):
+                writer.write_features(HARVEST, slug, feature_records(result, weight))
+                writer.write_summary(HARVEST, slug, summary_record(result.summary))
+            writer.finish_harvest(HARVEST)
+            session.commit()
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def _write_what_features_refer_to(self, plan: HarvestPlan) -> None:
+        model = self._model
+        vocabulary = Vocabulary.of(
+            model.tokenizer.hash, model.tokenizer.token_bytes(model.d_vocab), frozenset(model.tokenizer.special_ids)
+        )
+        with session_scope(self._engine, write=True) as session:
+            writer = CatalogWriter(session)
+            writer.add_model(_model_record(model))
+            writer.add_vocabulary(vocabulary)
+            for slug, dictionary in zip(self._slugs, self._dictionaries, strict=True):
+                writer.add_dictionary(_dictionary_record(slug, dictionary))
+            writer.add_corpus(_corpus_record(plan, model))
+            writer.add_harvest(_harvest_record(plan, self._slugs))
+
+
+def _shown(results: Sequence[HarvestResult]) -> np.ndarray:
+    groups = [
+        columns.context_ids
+        for result in results
+        for columns in (
+            result.top,
+            result.bands.contexts,
+            result.controls,
+            result.reserve.contexts,
+            result.reserve.controls,
+        )
+    ]
+    return np.unique(np.concatenate(groups))
+
+
+def _batches(contexts: ContextTable, ids: np.ndarray) -> list[ContextBatch]:
+    chunks = [ids[start : start + _CONTEXTS_AT_ONCE] for start in range(0, len(ids), _CONTEXTS_AT_ONCE)]
+    return [
+        ContextBatch(
+            context_ids=chunk,
+            document_ids=contexts.document_ids[chunk],
+            starts=contexts.starts[chunk],
+            lengths=contexts.row_lengths(chunk),
+            token_ids=contexts.token_ids(chunk),
+        )
+        for chunk in chunks
+    ]
+
+
+def _model_record(model: LanguageModel) -> ModelRecord:
+    return ModelRecord(
+        slug=MODEL,
+        name=MODEL,
+        source="random weights",
+        architecture=model.architecture,
+        weights_hash=model.weights_hash,
+        tokenizer_hash=model.tokenizer.hash,
+        d_model=model.d_model,
+        n_layers=N_LAYERS,
+        d_vocab=model.d_vocab,
+        n_ctx=model.n_ctx,
+        tokenizer_rules=dict(model.tokenizer.rules),
+    )
+
+
+def _dictionary_record(slug: str, dictionary: Dictionary) -> DictionaryRecord:
+    return DictionaryRecord(
+        slug=slug,
+        name=slug,
+        hash=dictionary.hash,
+        model=MODEL,
+        hook_name=dictionary.hook_name,
+        kind=dictionary.kind,
+        d_in=dictionary.d_in,
+        d_sae=dictionary.d_sae,
+        source="random weights",
+        conventions=dictionary.conventions.to_json(),
+        config={},
+        quality=None,
+        harvest=None,
+    )
+
+
+def _corpus_record(plan: HarvestPlan, model: LanguageModel) -> CorpusRecord:
+    return CorpusRecord(
+        slug=CORPUS,
+        name=CORPUS,
+        hash=CORPUS,
+        tokenizer_hash=model.tokenizer.hash,
+        n_tokens=plan.corpus_tokens,
+        n_documents=plan.n_documents,
+        description={"source": "synthetic"},
+    )
+
+
+def _harvest_record(plan: HarvestPlan, slugs: Sequence[str]) -> HarvestRecord:
+    return HarvestRecord(
+        id=HARVEST,
+        status="running",
+        model=MODEL,
+        corpus=CORPUS,
+        dictionaries=tuple(slugs),
+        job_id=None,
+        tokens_done=0,
+        tokens=plan.corpus_tokens,
+        n_contexts=plan.n_contexts,
+        n_documents=plan.n_documents,
+        n_ctx=plan.n_ctx,
+        plan=plan.to_json(),
+        provenance={},
+        created_at="",
+        finished_at=None,
+        error=None,
+    )
