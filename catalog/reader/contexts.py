@@ -1,9 +1,10 @@
 """Reads contexts: the blocks they are stored in, then the names of their documents."""
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from catalog.context_blocks import BLOCK_SIZE, StoredContext, unpack_block
@@ -19,13 +20,7 @@ def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int
     if not wanted:
         return {}
     blocks = {i // BLOCK_SIZE for i in wanted}
-    query = (
-        select(ContextBlockRow.block, ContextBlockRow.payload, ContextSetRow.corpus_id)
-        .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
-        .join(ContextSetRow, ContextSetRow.id == HarvestRow.context_set_id)
-        .where(HarvestRow.key == harvest_id, ContextBlockRow.block.in_(blocks))
-    )
-    rows = session.execute(query).all()
+    rows = session.execute(_blocks_query(), {"harvest": harvest_id, "blocks": list(blocks)}).all()
     stored = {i: context for row in rows for i, context in unpack_block(row.block, row.payload).items() if i in wanted}
     missing = [i for i in wanted if i not in stored]
     if missing:
@@ -35,9 +30,28 @@ def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int
 
 
 def _document_names(session: Session, corpus_id: int, numbers: set[int]) -> dict[int, str]:
-    query = select(DocumentRow.number, DocumentRow.name)
-    rows = session.execute(query.where(DocumentRow.corpus_id == corpus_id, DocumentRow.number.in_(numbers)))
+    rows = session.execute(_names_query(), {"corpus": corpus_id, "numbers": list(numbers)})
     return {number: name for number, name in rows}
+
+
+@cache
+def _blocks_query() -> Any:
+    """Blocks of contexts of a `harvest`, built once: building it costs more than running it."""
+    return (
+        select(ContextBlockRow.block, ContextBlockRow.payload, ContextSetRow.corpus_id)
+        .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
+        .join(ContextSetRow, ContextSetRow.id == HarvestRow.context_set_id)
+        .where(HarvestRow.key == bindparam("harvest"), ContextBlockRow.block.in_(bindparam("blocks", expanding=True)))
+    )
+
+
+@cache
+def _names_query() -> Any:
+    """Names of documents of a `corpus` by their `numbers`."""
+    numbers = bindparam("numbers", expanding=True)
+    return select(DocumentRow.number, DocumentRow.name).where(
+        DocumentRow.corpus_id == bindparam("corpus"), DocumentRow.number.in_(numbers)
+    )
 
 
 def _record(context_id: int, stored: StoredContext, names: Mapping[int, str]) -> ContextRecord:

@@ -1,10 +1,11 @@
 """Reads single features: the packed row, what surrounds it, and the live ones beside it."""
 
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
-from sqlalchemy import select
+from sqlalchemy import Integer, String, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from catalog.errors import NotFound
@@ -36,7 +37,9 @@ def reserve(session: Session, place: Place) -> Reserve:
 def page_data(session: Session, place: Place) -> FeaturePageData:
     """All that a feature's page needs: one query for the feature, two for its contexts."""
     slug, index, harvest_id = place
-    row = session.execute(_page_query(slug, index, harvest_id)).one_or_none()
+    named = {} if harvest_id is None else {"harvest": harvest_id}
+    query = _page_query(is_pinned=harvest_id is not None)
+    row = session.execute(query, {"slug": slug, "index": index, **named}).one_or_none()
     if row is None:
         raise _not_there(session, place)
     dictionary, model, harvest, harvest_model, corpus, n_ctx, names, payload, label, before, behind = tuple(row)
@@ -107,7 +110,13 @@ def _packed(session: Session, place: Place) -> tuple[bytes, str | None]:
     return row[0], row[1]
 
 
-def _page_query(slug: str, index: int, harvest_id: str | None) -> Any:
+@cache
+def _page_query(*, is_pinned: bool) -> Any:
+    """The query of a page, built once: building it costs more than running it.
+
+    It takes `slug`, `index` and, where it is pinned to one, `harvest`.
+    """
+    index = bindparam("index", type_=Integer)
     return (
         select(
             DictionaryRow,
@@ -120,20 +129,20 @@ def _page_query(slug: str, index: int, harvest_id: str | None) -> Any:
         )
         .select_from(DictionaryRow)
         .join(ModelRow, ModelRow.id == DictionaryRow.model_id)
-        .join(RunRow, which_run(harvest_id))
+        .join(RunRow, which_run(bindparam("harvest", type_=String) if is_pinned else None))
         .join(HarvestRow, HarvestRow.id == RunRow.harvest_id)
         .join(FeaturePageRow, (FeaturePageRow.run_id == RunRow.id) & (FeaturePageRow.index == index))
-        .where(DictionaryRow.slug == slug)
+        .where(DictionaryRow.slug == bindparam("slug", type_=String))
     )
 
 
-def _live_before(run_id: Any, index: int) -> Any:
+def _live_before(run_id: Any, index: Any) -> Any:
     beside = aliased(FeatureRow)
     near = select(beside.index).where(beside.run_id == run_id, beside.index < index, beside.tokens_fired > 0)
     return near.order_by(beside.index.desc()).limit(1)
 
 
-def _live_behind(run_id: Any, index: int) -> Any:
+def _live_behind(run_id: Any, index: Any) -> Any:
     beside = aliased(FeatureRow)
     near = select(beside.index).where(beside.run_id == run_id, beside.index > index, beside.tokens_fired > 0)
     return near.order_by(beside.index).limit(1)

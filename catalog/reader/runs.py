@@ -28,7 +28,7 @@ def tokens_seen() -> Any:
     return case((unfinished & (HarvestRow.tokens_done > 0), HarvestRow.tokens_done), else_=HarvestRow.tokens)
 
 
-def which_run(harvest_id: str | None) -> Any:
+def which_run(harvest_id: Any) -> Any:
     """The condition that joins a run to its dictionary and harvest: the harvest named, else the one shown."""
     if harvest_id is None:
         return RunRow.id == shown_run(DictionaryRow.id)

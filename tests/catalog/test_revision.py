@@ -1,7 +1,8 @@
 """Migrations build exactly the schema, and a database of another revision is refused with the way out."""
 
 import sqlite3
-import threading
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -50,23 +51,11 @@ def test_a_database_of_a_newer_code_is_refused_and_not_touched(engine: Engine):
 
 
 def test_processes_that_migrate_at_once_wait_for_each_other(database_url: str):
-    failures: list[BaseException] = []
-
-    def run() -> None:
-        engine = make_engine(database_url)
-        try:
-            migrate(engine)
-        except (CatalogError, OSError, RuntimeError) as error:
-            failures.append(error)
-        finally:
-            engine.dispose()
-
-    threads = [threading.Thread(target=run) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []
+    code = "import sys; from catalog.engine import make_engine; from catalog.revision import migrate; "
+    command = [sys.executable, "-c", code + "migrate(make_engine(sys.argv[1]))", database_url]
+    root = Path(__file__).parents[2]
+    processes = [subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(process.communicate()[1], process.returncode) for process in processes] == [("", 0), ("", 0)]
     engine = make_engine(database_url)
     check_revision(engine)
     engine.dispose()
