@@ -29,4 +29,4 @@ USER featurescope
 VOLUME /data
 EXPOSE 8000
 ENTRYPOINT ["featurescope"]
-CMD ["serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["serve", "--host", "0.0.0.0", "--port", "8000", "--public"]

@@ -80,6 +80,8 @@ def _run(verb: str, arguments: list[str], *, debug: bool) -> int:
         logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         return importlib.import_module(VERBS[verb][0]).main(arguments) or OK
+    except SystemExit as stop:  # argparse, after --help or wrong usage
+        return stop.code if isinstance(stop.code, int) else MISUSED
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 import numpy as np
-from beartype import BeartypeConf, BeartypeHintOverrides, beartype
+from beartype import BeartypeConf, FrozenDict, beartype
 from beartype.roar import BeartypeDecorHintException
 
 NUMBERS = BeartypeConf(
-    hint_overrides=BeartypeHintOverrides(
+    hint_overrides=FrozenDict(
         {int: int | np.integer, float: float | int | np.floating | np.integer, bool: bool | np.bool_}
     )
 )

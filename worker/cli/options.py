@@ -42,9 +42,11 @@ def port_number(text: str) -> int:
 
 
 def add_address(parser: argparse.ArgumentParser) -> None:
-    """--host and --port."""
+    """--host, --port, and what opens the pages to other machines."""
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default %(default)s)")
     parser.add_argument("--port", type=port_number, default=8000, help="port to serve on (default %(default)s)")
+    parser.add_argument("--public", action="store_true", help="yes, serve where other machines can reach it")
+    parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a further name to answer to")
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:

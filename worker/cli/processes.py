@@ -1,5 +1,6 @@
 """The processes of one machine, started together and stopped together."""
 
+import argparse
 import os
 import signal
 import socket
@@ -62,9 +63,11 @@ class Processes:
         self.stop()
 
 
-def app_arguments(host: str, port: int) -> list[str]:
-    """The command line of the app."""
-    return ["serve", "--host", host, "--port", str(port)]
+def app_arguments(options: argparse.Namespace) -> list[str]:
+    """The command line of the app, from the options of `add_address`."""
+    public = ["--public"] if options.public else []
+    names = [word for name in options.allow_host for word in ("--allow-host", name)]
+    return ["serve", "--host", options.host, "--port", str(options.port), *public, *names]
 
 
 def worker_arguments() -> list[str]:

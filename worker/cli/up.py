@@ -26,7 +26,7 @@ def main(argv: Sequence[str]) -> int:
     check_port_is_free(options.host, options.port)
     migrate_all(worker_settings())
     with Processes() as processes:
-        processes.start("app", app_arguments(options.host, options.port))
+        processes.start("app", app_arguments(options))
         processes.start("worker", worker_arguments())
         url = f"http://{options.host}:{options.port}/"
         output.say(f"Featurescope is at {url} (Ctrl-C stops it).")
