@@ -1,6 +1,8 @@
 """Boots TransformerLens's bridge on a model's local files."""
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,6 +13,7 @@ from transformer_lens.model_bridge.sources.transformers import (
     get_hf_model_class_for_architecture,
 )
 from transformers import AutoConfig, PreTrainedModel
+from transformers.utils import logging
 
 from worker.lm.errors import LanguageModelError, ModelFilesError
 from worker.lm.files import ModelFiles
@@ -56,14 +59,15 @@ def _config(files: ModelFiles) -> Any:
 def _loaded(files: ModelFiles, model_class: Any, *, dtype: torch.dtype) -> PreTrainedModel:
     """Refuses weights that the model lacks or that it has no place for in part: such a model would run on noise."""
     try:
-        model, report = model_class.from_pretrained(
-            str(files.folder),
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            attn_implementation="eager",
-            output_loading_info=True,
-        )
+        with _no_progress_bar():
+            model, report = model_class.from_pretrained(
+                str(files.folder),
+                dtype=dtype,
+                local_files_only=True,
+                trust_remote_code=False,
+                attn_implementation="eager",
+                output_loading_info=True,
+            )
     except (OSError, SafetensorError, RuntimeError, ValueError) as error:
         raise ModelFilesError(f"The weights in {files.folder} cannot be loaded: {error}") from error
     if missing := sorted(report["missing_keys"]):
@@ -72,3 +76,15 @@ def _loaded(files: ModelFiles, model_class: Any, *, dtype: torch.dtype) -> PreTr
             "which config.json asks for; the two belong to different models."
         )
     return model
+
+
+@contextmanager
+def _no_progress_bar() -> Iterator[None]:
+    """Loading is one step of a longer job, which has a bar of its own."""
+    was_shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if was_shown:
+            logging.enable_progress_bar()

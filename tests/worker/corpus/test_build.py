@@ -248,7 +248,7 @@ def test_only_a_few_chunks_of_documents_are_in_memory_at_once(tokenizer, tmp_pat
         def documents(self, tally: object = None) -> Iterator[Document]:
             for index, document in enumerate(super().documents(tally)):
                 if index % 100 == 99:
-                    alive.append(sum(isinstance(thing, Document) for thing in gc.get_objects()))
+                    alive.append(sum(type(thing) is Document for thing in gc.get_objects()))
                 yield document
 
     build_corpus(Counting([f"the fox number {index}" for index in range(400)]), tokenizer, tmp_path / "corpus")
