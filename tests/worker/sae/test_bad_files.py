@@ -226,6 +226,18 @@ def test_other_precisions_are_not_written(make_dictionary, tmp_path):
         save(make_dictionary(), tmp_path, dtype=torch.float16)
 
 
+def test_a_folder_that_cannot_be_written(make_dictionary, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DictionaryFileError, match="could not be written"):
+        save(make_dictionary(), tmp_path / "file")
+
+
+def test_saving_leaves_two_files_that_the_same_people_may_read(folder):
+    weights, config = folder / "sae_weights.safetensors", folder / "cfg.json"
+    assert sorted(folder.iterdir()) == [config, weights]
+    assert weights.stat().st_mode == config.stat().st_mode
+
+
 def hub_cache(tmp_path, make_dictionary):
     """A snapshot in the layout in which the hub's client keeps it."""
     revision = "0123456789abcdef0123456789abcdef01234567"

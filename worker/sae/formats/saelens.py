@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Float
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -60,14 +61,25 @@ def write(dictionary: Dictionary, folder: Path, *, dtype: torch.dtype = torch.fl
     """Writes the version 6 layout. Kinds that SAELens does not have are written as the jumprelu they are equal to.
 
     dtype: of the matrices (float32 or bfloat16); biases and thresholds stay float32.
-    Raises UnsupportedDictionaryError on another dtype.
+    Both files get their names when they are whole. Raises UnsupportedDictionaryError on another dtype,
+    DictionaryFileError where the disk does not take them.
     """
     if dtype not in (torch.float32, torch.bfloat16):
         raise UnsupportedDictionaryError(f"Weights are written as float32 or bfloat16, not {dtype}.")
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file(_tensors_to_write(dictionary, dtype), str(folder / WEIGHTS_FILE))
-    text = json.dumps(_config_to_write(dictionary), indent=2, sort_keys=True)
-    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+    text = json.dumps(_config_to_write(dictionary), indent=2, sort_keys=True) + "\n"
+    unfinished = [folder / f"{name}.unfinished" for name in (WEIGHTS_FILE, CONFIG_FILE)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        unfinished[1].write_text(text, encoding="utf-8")
+        save_file(_tensors_to_write(dictionary, dtype), str(unfinished[0]))
+        unfinished[0].chmod(unfinished[1].stat().st_mode)
+        for path in unfinished:
+            path.replace(path.with_suffix(""))
+    except (OSError, SafetensorError) as error:
+        for path in unfinished:
+            with suppress(OSError):
+                path.unlink()
+        raise DictionaryFileError(f"The dictionary could not be written to {str(folder)!r}: {error}.") from error
 
 
 def _take_activation_scale(tensors: dict[str, Tensor], config: SaeLensConfig) -> Float[Tensor, " d_sae"] | None:
