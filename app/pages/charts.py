@@ -4,7 +4,7 @@ Every chart is 100 units high for its bars; widths are fixed so that text keeps 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -88,12 +88,12 @@ def density_chart(edges: Sequence[float], counts: Sequence[int]) -> BarChart:
     return BarChart(_bars(np.asarray(edges), heights, "linear"), ticks, _count_ticks(top, "linear"))
 
 
-def position_chart(values: NDArray[np.number], labels: tuple[str, str]) -> BarChart:
-    """A profile over positions: one bar a bucket, from the first position to the last."""
+def position_chart(values: NDArray[np.number], labels: tuple[str, str], *, show: Callable[[float], str]) -> BarChart:
+    """A profile over positions: one bar a bucket, from the first position to the last; `show` prints its top."""
     heights = np.asarray(values, dtype=np.float64)
     places = np.arange(len(heights) + 1)
     top = float(heights.max(initial=0.0))
-    y_ticks = (Tick(0, "", "end"), Tick(CHART_HEIGHT, significant(top), "end"))
+    y_ticks = (Tick(0, "", "end"), Tick(CHART_HEIGHT, show(top), "end"))
     ticks = (Tick(0, labels[0], "start"), Tick(CHART_WIDTH, labels[1], "end"))
     return BarChart(_bars(places, heights, "linear"), ticks, y_ticks)
 

@@ -9,7 +9,7 @@ import numpy as np
 from app.pages.charts import BarChart, Scale, activation_chart, position_chart
 from app.pages.contexts import ContextLines, FoldedLines, SilentLine
 from app.pages.numbers import count, one_in, plural, share, significant
-from app.pages.provenance import Fact, provenance
+from app.pages.provenance import POSITION_TOKENS, Fact, provenance
 from app.pages.statistics import (
     CoactiveRow,
     LogitView,
@@ -96,9 +96,13 @@ class BandView:
 
 @dataclass(frozen=True, slots=True)
 class PositionView:
-    """Firing tokens and mean activation along the context."""
+    """Firing rate and mean activation along the context. fired_name: what `fired` shows.
+
+    Where the harvest does not say how many tokens stood at each position, counts take the place of rates.
+    """
 
     fired: BarChart
+    fired_name: str
     mean: BarChart
     sentence: str
 
@@ -335,9 +339,14 @@ def _position(feature: FeatureRecord, harvest: HarvestRecord) -> PositionView | 
         return None
     mean = np.divide(feature.position_sum, fired, out=np.zeros(len(fired)), where=fired > 0)
     labels = ("position 0", f"position {harvest.n_ctx - 1}")
+    tokens = np.asarray(harvest.provenance.get(POSITION_TOKENS, ()), dtype=np.float64)
+    has_rates = len(tokens) == len(fired)
+    rate = np.divide(fired, tokens, out=np.zeros(len(fired)), where=tokens > 0) if has_rates else fired
+    what = "Share of tokens on which it fires" if has_rates else "Firing tokens"
     return PositionView(
-        fired=position_chart(fired, labels),
-        mean=position_chart(mean, labels),
-        sentence=f"Firing tokens, and mean activation where it fires, along the {harvest.n_ctx} positions of a "
-        "context. A peak at the left means that the start of a context matters.",
+        fired=position_chart(rate, labels, show=share if has_rates else significant),
+        fired_name=f"{what}, by position",
+        mean=position_chart(mean, labels, show=significant),
+        sentence=f"{what} (above), and mean activation where it fires (below), along the {harvest.n_ctx} positions of "
+        "a context. A peak at the left means that the start of a context matters.",
     )

@@ -5,6 +5,7 @@ import math
 MINUTE = 60
 HOUR = 3600
 DAY = 86400
+_DECIMALS = ((100, 0), (10, 1), (1, 2), (0.1, 3), (0.01, 4))
 
 
 def count(value: int) -> str:
@@ -18,9 +19,10 @@ def significant(value: float) -> str:
         return "0"
     if not math.isfinite(value):
         return "–"
-    if 0.001 <= abs(value) < 100_000:
-        digits = max(0, 2 - math.floor(math.log10(abs(value))))
-        return f"{value:,.{min(digits, 5)}f}".replace("-", "−")
+    size = abs(value)
+    if 0.001 <= size < 100_000:
+        digits = next((digits for bound, digits in _DECIMALS if size >= bound), 5)
+        return f"{value:,.{digits}f}".replace("-", "−")
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 

@@ -7,6 +7,9 @@ from typing import Any
 from app.pages.numbers import count
 from catalog.records import DictionaryRecord, HarvestRecord
 
+POSITION_TOKENS = "position_tokens"
+"""Where a harvest's provenance says how many tokens stood in each bucket of positions."""
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
@@ -39,7 +42,7 @@ def provenance(dictionary: DictionaryRecord, harvest: HarvestRecord | None) -> t
                 "Special tokens are left out of every count.",
             ),
             Fact("Harvested", _moment(harvest.finished_at or harvest.created_at)),
-            *_mapping("", harvest.provenance),
+            *_mapping("", {key: value for key, value in harvest.provenance.items() if key != POSITION_TOKENS}),
         ]
     return tuple(facts)
 

@@ -6,7 +6,7 @@ Nothing here calls the worker; what a page shows of these records can be checked
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,11 +58,17 @@ def synthetic_harvest(*, slug: str = "tiny-mid", n_documents: int = 90, seed: in
     counter = _Counter(tokenizer, cut, activations, seed)
     features = [counter.feature(index) for index in range(D_SAE)]
     harvest = _harvest_record(slug, cut, counter.n_tokens)
+    harvest = replace(harvest, provenance={**harvest.provenance, "position_tokens": position_tokens(cut)})
     summary = _summary(features, counter.n_tokens)
     dictionary = _dictionary_record(slug, harvest, summary)
     return SyntheticHarvest(
         _model_record(tokenizer), dictionary, harvest, summary, tokenizer, cut, activations, features
     )
+
+
+def position_tokens(cut: list[ContextRecord]) -> list[int]:
+    """How many tokens stand at each position, BOS apart."""
+    return [0, *(sum(len(context.token_ids) > at for context in cut) for at in range(1, N_CTX))]
 
 
 def _rules() -> list[Rule]:

@@ -85,6 +85,12 @@ def test_statistics_of_a_feature_of_one_word_are_perfect(page: BeautifulSoup, ha
     assert row == f"· the 100 % 100 % ×{lift:.1f}"
 
 
+def test_the_position_profile_is_a_rate_where_the_harvest_counts_positions(client: TestClient):
+    section = one(soup_of(client, f"/d/tiny-mid/{ALWAYS}"), "#position")
+    assert "Share of tokens on which it fires" in text_of(section)
+    assert section.select("text")[0].get_text() == "100 %"
+
+
 def test_a_plain_sentence_stands_under_every_chart(page: BeautifulSoup):
     for figure in page.select("figure"):
         assert len(text_of(one(figure, "figcaption")).split()) > 8
