@@ -18,6 +18,8 @@ from worker.sae import formats
 
 MODEL_NAME = "Featurescope demo"
 NEURON_HOOK = "mlp.hook_post"
+# A million tokens and a little: what two plain cores harvest while somebody looks on.
+MAX_TOKENS = 1_050_000
 
 
 def prepare_demo(context: JobContext, job_id: str) -> list[HarvestRequest]:
@@ -28,7 +30,7 @@ def prepare_demo(context: JobContext, job_id: str) -> list[HarvestRequest]:
     model = context.models.get(str(MODEL_FOLDER))
     slug = add_model(context.ledger, model, name=MODEL_NAME).slug
     records = add_bundled(context, model, slug)
-    corpus = corpus_of(context.home, STDLIB, model.tokenizer, stages=context.stages(job_id))
+    corpus = corpus_of(context.home, STDLIB, model.tokenizer, stages=context.stages(job_id), max_tokens=MAX_TOKENS)
     for record in _worth_neurons(records):
         context.ledger.at_stage(job_id, "Setting the neurons' thresholds", total=0, unit="")
         request = BasisRequest(
@@ -41,7 +43,9 @@ def prepare_demo(context: JobContext, job_id: str) -> list[HarvestRequest]:
             name=f"Neurons of layer {record.hook_name.split('.')[1]}",
         )
         records.append(add_basis_on(context.home, context.ledger, model, corpus, request=request))
-    return [HarvestRequest(dictionaries=group, corpus=STDLIB) for group in harvest_groups(records)]
+    return [
+        HarvestRequest(dictionaries=group, corpus=STDLIB, max_tokens=MAX_TOKENS) for group in harvest_groups(records)
+    ]
 
 
 def add_bundled(context: JobContext, model: LanguageModel, slug: str) -> list[DictionaryRecord]:
