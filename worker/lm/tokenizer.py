@@ -37,14 +37,14 @@ class Tokenizer:
                 f"The tokenizer {type(wrapped).__name__} has no fast form; "
                 "save it with tokenizer.json beside the model."
             )
-        self.wrapped = wrapped
+        self.wrapped: Any = wrapped
         self._description = json.loads(backend.to_str())
         self._text_only = _without_limits(backend)
         self._text_only.encode_special_tokens = True
         self._with_special = _without_limits(backend)
-        self.bos_id: int | None = wrapped.bos_token_id
-        self.eos_id: int | None = wrapped.eos_token_id
-        self.pad_id = _first_known(wrapped.pad_token_id, self.eos_id, self.bos_id, 0)
+        self.bos_id: int | None = self.wrapped.bos_token_id
+        self.eos_id: int | None = self.wrapped.eos_token_id
+        self.pad_id = _first_known(self.wrapped.pad_token_id, self.eos_id, self.bos_id, 0)
         vocabulary = backend.get_vocab(with_added_tokens=True)
         self.d_vocab = max(vocabulary.values(), default=-1) + 1
         marked = (token["id"] for token in self._description.get("added_tokens", ()) if token["special"])

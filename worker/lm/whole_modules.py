@@ -20,7 +20,7 @@ class WholeModules:
     """
 
     def __init__(self, bridge: TransformerBridge) -> None:
-        self._model = bridge.original_model
+        self._model: Any = bridge.original_model
         attentions = [block._modules.get("attn") for block in bridge.blocks]
         self.possible = (
             bool(attentions)
