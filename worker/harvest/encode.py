@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from worker.harvest.firings import TokenRows
-from worker.harvest.nonzeros import fire_above_threshold, fire_top_k
+from worker.harvest.nonzeros import bars_of, fire_above_threshold, fire_top_k
 from worker.harvest.threads import Threads
 
 TILE_BYTES = 32 * 2**20
@@ -41,6 +41,7 @@ class Encoder:
     def __init__(self, weights: HarvestWeights, *, dtype: torch.dtype, device: torch.device) -> None:
         self.k = weights.k
         self.bias, self.threshold = weights.b_enc, weights.threshold
+        self._rule = (self.bias, self.threshold, bars_of(self.bias, self.threshold))
         self.d_sae = len(self.bias)
         self.device, self.dtype = device, dtype
         self._W_enc = None if weights.W_enc is None else torch.from_numpy(weights.W_enc).to(device, dtype)
@@ -87,7 +88,7 @@ class Encoder:
             ends = np.empty(len(bits), np.int64)
             features, activations = np.empty(room, np.int32), np.empty(room, np.float32)
             if self.k is None:
-                done = fire_above_threshold(bits, scale, self.bias, self.threshold, ends, features, activations)
+                done = fire_above_threshold(bits, scale, self._rule, ends, features, activations)
             else:
                 done = fire_top_k(bits, scale, self.bias, self.k, ends, features, activations)
             n = ends[done - 1]

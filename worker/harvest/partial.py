@@ -54,7 +54,7 @@ def load_partial(path: Path, digest: str) -> dict[str, States]:
     Raises HarvestError where the file is missing, damaged or of another plan.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             if str(file["digest"]) != digest:
                 raise HarvestError(f"{str(path)!r} belongs to another harvest plan; use a folder of its own for each.")
             states: dict[str, dict[str, dict[str, np.ndarray]]] = {}
@@ -74,7 +74,7 @@ def is_done(path: Path, digest: str) -> bool:
     if not path.exists():
         return False
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as file:
             return str(file["digest"]) == digest
     except (OSError, zipfile.BadZipFile, ValueError, KeyError):
         return False

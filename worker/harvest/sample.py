@@ -71,12 +71,12 @@ class ContextSample:
 
 
 class _Part:
-    """hashes are a heap, greatest first; places says where the row and context of each are."""
+    """hashes are a heap, greatest first, the greatest number where empty; places are those of row and context."""
 
     def __init__(self, start: int, stop: int, n_sample: int) -> None:
         n = stop - start
         self.start, self.stop = start, stop
-        self.hashes = np.zeros((n, n_sample), np.uint64)
+        self.hashes = np.full((n, n_sample), np.iinfo(np.uint64).max)
         self.places = np.zeros((n, n_sample), np.int32)
         self.contexts = np.zeros((n, n_sample), np.int64)
         self.n_kept = np.zeros(n, np.int32)
@@ -84,8 +84,7 @@ class _Part:
 
     def export(self) -> KeptRows:
         """Rows of these features, smallest hash first."""
-        empty = np.arange(self.hashes.shape[1]) >= self.n_kept[:, None]
-        by_hash = np.lexsort((self.hashes, empty), axis=1)
+        by_hash = np.argsort(self.hashes, axis=1)
         order = np.take_along_axis(self.places, by_hash, axis=1).astype(np.int64)
         return exported(self.store, order, self.n_kept, self.contexts)
 
