@@ -34,9 +34,9 @@ HELD_OUT_CONTEXTS = 2048
 LOSS_CONTEXTS = 512
 HELD_OUT_TEXT = "held-out Python packages"
 FOLDERS: Mapping[str, DictionaryConfig] = {
-    "demo-resid-mid": DictionaryConfig("blocks.2.hook_resid_post", d_sae=2048, k=32),
-    "demo-resid-late": DictionaryConfig("blocks.3.hook_resid_post", d_sae=2048, k=32),
-    "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=40),
+    "demo-resid-mid": DictionaryConfig("blocks.2.hook_resid_post", d_sae=2048, k=16),
+    "demo-resid-late": DictionaryConfig("blocks.3.hook_resid_post", d_sae=2048, k=20),
+    "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=36),
 }
 
 
