@@ -3,7 +3,7 @@
 import errno
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from dbos import PortableWorkflowError
 from dbos import error as dbos_error
@@ -11,6 +11,7 @@ from dbos import error as dbos_error
 from catalog.errors import CatalogError
 from worker.errors import WorkerError
 from worker.jobs.errors import JobCancelled
+from worker.jobs.leaving import FAILED, leave
 from worker.jobs.ledger import Ledger
 
 Outcome = dict[str, Any]
@@ -29,18 +30,24 @@ def run_job(ledger: Ledger, job_id: str, body: Callable[[], Outcome]) -> Outcome
         ledger.started(job_id)
         outcome = body()
     except JobCancelled as stop:
-        ledger.ended(job_id, "cancelled", message=str(stop))
-        ledger.close_harvests(job_id, "cancelled", None)
-        return {"error": str(stop)}
+        return _over(ledger, job_id, "cancelled", message=str(stop))
     except dbos_error.DBOSException:
         raise
     except Exception as error:  # noqa: BLE001 (the job loop is an edge: whatever happens, the row says so)
-        message = in_words(error)
-        ledger.ended(job_id, "failed", message="Failed", error=message)
-        ledger.close_harvests(job_id, "failed", message)
-        return {"error": message}
+        return _over(ledger, job_id, "failed", message=in_words(error))
     ledger.ended(job_id, "complete", message=str(outcome.get("message", "")))
     return outcome
+
+
+def _over(ledger: Ledger, job_id: str, status: Literal["failed", "cancelled"], *, message: str) -> Outcome:
+    """Write down how a job ended. A worker that cannot even do that leaves; the next one takes the job up again."""
+    error = message if status == "failed" else None
+    try:
+        ledger.ended(job_id, status, message=message if error is None else "Failed", error=error)
+        ledger.close_harvests(job_id, status, error)
+    except CatalogError as lost:
+        leave(FAILED, f"{message}\nThe worker stops, because it cannot write that down either: {lost}")
+    return {"error": message}
 
 
 def plain_failure(work: Callable[[], Outcome]) -> Callable[[], Outcome]:

@@ -15,12 +15,14 @@ from dbos import DBOS
 from filelock import FileLock, Timeout
 
 from catalog.engine import make_engine
+from catalog.errors import StorageFull
 from catalog.records import WorkerRecord
 from catalog.revision import check_revision
 from worker.jobs import durable
 from worker.jobs.context import make_context
 from worker.jobs.errors import WorkerRunning
 from worker.jobs.heartbeats import Heartbeat, Watch
+from worker.jobs.leaving import FAILED, STOPPED, leave
 from worker.jobs.ledger import Ledger, now
 from worker.jobs.places import worker_lock_path
 from worker.jobs.settings import WorkerSettings
@@ -65,7 +67,7 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
     heartbeat = Heartbeat(
         _beater(settings, ledger, executor_id),
         every_seconds=settings.heartbeat_seconds,
-        on_error=lambda error: log.warning("The heartbeat could not be written: %s", error),
+        on_error=_heartbeat_failed,
     )
     heartbeat.start()
     durable.configure(settings, executor_id)
@@ -80,8 +82,13 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
     heartbeat.stop()
     with ledger.writing() as writer:
         writer.forget_worker(executor_id)
-    logging.shutdown()
-    os._exit(0)
+    leave(STOPPED)
+
+
+def _heartbeat_failed(error: Exception) -> None:
+    if isinstance(error, StorageFull):
+        leave(FAILED, f"{error}\nThe worker stops; its jobs go on when a worker is started again.")
+    log.warning("The heartbeat could not be written: %s", error)
 
 
 def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Callable[[], None]:

@@ -1,6 +1,7 @@
 """Workers in processes of their own, killed in the middle of a harvest: it goes on and ends with the same numbers."""
 
 import resource
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,11 @@ def ask(context: JobContext, world: TinyWorld) -> str:
     migrate_jobs_database(context.settings)
     asked = HarvestRequest(("tiny-sae",), str(world.corpus), shard_tokens=SHARD_TOKENS, again=True)
     return submit(context.settings, context.ledger, "harvest", to_json(asked), title="killed")
+
+
+def no_file_grows_beyond(size: int) -> Callable[[], None]:
+    """What a disk without room is to a process, as near as it can be had without one."""
+    return lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
 
 def shards_of(context: JobContext) -> list[Path]:
@@ -75,23 +81,36 @@ def test_on_postgres_a_living_worker_takes_over_from_a_killed_one(
     assert everything_of(context.ledger, "tiny-sae", resumed) == everything_of(context.ledger, "tiny-sae", whole)
 
 
-@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("database_url", ["postgres"], indirect=True)
 def test_a_full_disk_fails_the_job_with_a_clear_message_and_leaves_no_results(
     context: JobContext, sae: DictionaryRecord, tiny_world: TinyWorld
 ):
-    def no_file_grows_large() -> None:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-
+    run(context, HarvestRequest(("tiny-sae",), str(tiny_world.corpus), shard_tokens=2 * SHARD_TOKENS))
     job_id = ask(context, tiny_world)
-    with worker_process(context.settings, limits=no_file_grows_large):
-        wait_for_end(context.ledger, job_id)
-    job = context.ledger.job(job_id)
-    assert job.status == "failed"
-    assert "Traceback" not in (job.error or "")
+    with worker_process(context.settings, limits=no_file_grows_beyond(16_000)):
+        assert wait_for_end(context.ledger, job_id) == "failed"
+    told = context.ledger.job(job_id).error
+    assert told is not None
+    assert "make room there and start the job again" in told
     with context.ledger.reading() as reader:
-        assert all(harvest.status == "failed" for harvest in reader.harvests())
-        assert reader.dictionary("tiny-sae").harvest is None
+        assert reader.harvest(harvest_of(context, job_id)).status == "failed"
+        shown = reader.dictionary("tiny-sae").harvest
+    assert shown is not None
+    assert shown.job_id != job_id
     assert not list((context.home / "harvests").glob("*/.*"))
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_that_cannot_even_write_that_down_stops_with_a_message_and_the_job_waits(
+    context: JobContext, sae: DictionaryRecord, tiny_world: TinyWorld
+):
+    job_id = ask(context, tiny_world)
+    with worker_process(context.settings, limits=no_file_grows_beyond(400_000)) as worker:
+        said, _ = worker.communicate(timeout=240)
+    assert worker.returncode == 1
+    assert "no room left" in said
+    assert "Traceback" not in said
+    assert context.ledger.job(job_id).finished_at is None
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
