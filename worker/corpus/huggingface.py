@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import datasets
+from datasets.exceptions import DatasetsError
 
 from worker.corpus.document import Document
 from worker.corpus.errors import SourceError
@@ -44,7 +45,7 @@ class HuggingFaceDataset:
             yield from datasets.load_dataset(
                 self.name, self.config, split=self.split, revision=self.revision, streaming=True
             )
-        except (datasets.exceptions.DatasetsError, OSError, ValueError, RuntimeError) as error:
+        except (DatasetsError, OSError, ValueError, RuntimeError) as error:
             raise SourceError(
                 f"Dataset {self.name!r}, split {self.split!r}, cannot be streamed: {error} "
                 "Check the name, the split and the network."

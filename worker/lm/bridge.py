@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from transformer_lens.model_bridge import TransformerBridge
 from transformer_lens.model_bridge.sources.transformers import (
     determine_architecture_from_hf_config,
@@ -35,8 +36,9 @@ def boot_bridge(
         raise LanguageModelError(
             f"TransformerLens does not know the architecture of {files.source!r} ({config.model_type}): {error}"
         ) from error
-    hf_model = _loaded(files, model_class, dtype=dtype).to(device).eval()
-    hf_model.requires_grad_(False)
+    hf_model = _loaded(files, model_class, dtype=dtype)
+    nn.Module.to(hf_model, device)
+    hf_model.eval().requires_grad_(False)
     return TransformerBridge.boot_transformers(
         files.name,
         hf_model=hf_model,
