@@ -75,7 +75,10 @@ def even_chart(low: float, high: float, counts: Sequence[int] | NDArray[np.int64
 
 
 def density_chart(edges: Sequence[float], counts: Sequence[int]) -> BarChart:
-    """Features by log10 density; edges are one more than counts."""
+    """Features by log10 density, from the power of ten below the rarest; edges are one more than counts."""
+    rarest = next((place for place, count in enumerate(counts) if count), 0)
+    first = next(place for place, edge in enumerate(edges) if edge >= math.floor(edges[rarest]))
+    edges, counts = edges[first:], counts[first:]
     heights = np.asarray(counts, dtype=np.float64)
     low, high = edges[0], edges[-1]
     whole = [exponent for exponent in range(math.ceil(low), math.floor(high) + 1)]
