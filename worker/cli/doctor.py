@@ -20,6 +20,7 @@ from worker.errors import WorkerError
 from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.ledger import Ledger
 from worker.jobs.settings import WorkerSettings, worker_settings
+from worker.jobs.sources import locate
 from worker.lm.files import find_model
 from worker.lm.placement import choose_device
 from worker.lm.weights import hash_weights
@@ -124,7 +125,7 @@ def _free_space(home: Path) -> Finding:
 
 
 def _model(record: ModelRecord) -> str:
-    found = hash_weights(find_model(record.source).weights)
+    found = hash_weights(find_model(locate(record.source)).weights)
     if found != record.weights_hash:
         raise WorkerError(f"the weights at {record.source!r} have changed since they were added; put them back.")
     return f"weights {found[:12]} as added"

@@ -2,9 +2,9 @@
 
 import hashlib
 import sys
-from pathlib import Path
 
-ASSETS = Path(__file__).resolve().parents[2] / "assets"
+from worker.jobs.sources import ASSETS
+
 MODEL_FOLDER = ASSETS / "model"
 DICTIONARIES_FOLDER = ASSETS / "dictionaries"
 # Raised when the demo makes something else of the same files.

@@ -5,6 +5,7 @@ from pathlib import Path
 from catalog.records import DictionaryRecord
 from worker.jobs.basis_file import load_basis
 from worker.jobs.errors import JobError
+from worker.jobs.sources import locate
 from worker.sae import formats
 from worker.sae.dictionary import Dictionary
 
@@ -16,7 +17,7 @@ def load_dictionary(record: DictionaryRecord) -> Dictionary:
     if record.source.startswith(BASIS_PREFIX):
         dictionary = load_basis(Path(record.source.removeprefix(BASIS_PREFIX)))
     else:
-        dictionary = formats.load(record.source)
+        dictionary = formats.load(locate(record.source))
     if dictionary.hash != record.hash:
         raise JobError(
             f"What lies at {record.source!r} is no longer the dictionary {record.slug!r}: its hash is "

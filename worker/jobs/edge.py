@@ -44,7 +44,6 @@ def _over(ledger: Ledger, job_id: str, status: Literal["failed", "cancelled"], *
     error = message if status == "failed" else None
     try:
         ledger.ended(job_id, status, message=message if error is None else "Failed", error=error)
-        ledger.close_harvests(job_id, status, error)
     except CatalogError as lost:
         leave(FAILED, f"{message}\nThe worker stops, because it cannot write that down either: {lost}")
     return {"error": message}

@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 
 from catalog.engine import session_scope
 from catalog.reader import CatalogReader
-from catalog.records import HarvestStatus, JobRecord, JobStatus
+from catalog.records import JobRecord, JobStatus
 from catalog.writer import CatalogWriter
 from worker.jobs.errors import JobCancelled
 from worker.jobs.progress import Reading
@@ -75,21 +75,19 @@ class Ledger:
 
     def progressed(self, job_id: str, reading: Reading, *, harvest_id: str | None = None) -> None:
         """How far the stage is, and the harvest with it. Raises JobCancelled where somebody stopped the job."""
-        self._change(
-            job_id,
-            done=reading.done,
-            total=reading.total,
-            rate=reading.rate,
-            seconds_left=reading.seconds_left,
-        )
-        if harvest_id is not None:
-            with self.writing() as writer:
+        values = {name: getattr(reading, name) for name in ("done", "total", "rate", "seconds_left")}
+        with self.writing() as writer:
+            goes_on = writer.update_job(job_id, unless=ENDED, **values)
+            if goes_on and harvest_id is not None:
                 writer.update_progress(harvest_id, tokens_done=reading.done)
+        if not goes_on:
+            self.raise_if_over(job_id)
 
     def ended(self, job_id: str, status: JobStatus, *, message: str = "", error: str | None = None) -> bool:
-        """The job is over; False where it was over before, which is left as it is."""
+        """The job is over, and with it what it left running; False where it was over before, which stays as it is."""
+        left = [] if status == "complete" else self._running_harvests(job_id)
         with self.writing() as writer:
-            return writer.update_job(
+            first = writer.update_job(
                 job_id,
                 unless=ENDED,
                 status=status,
@@ -98,6 +96,11 @@ class Ledger:
                 finished_at=now(),
                 seconds_left=None,
             )
+            for harvest_id in left if first else ():
+                writer.finish_harvest(
+                    harvest_id, status="cancelled" if status == "cancelled" else "failed", error=error
+                )
+        return first
 
     def raise_if_over(self, job_id: str) -> None:
         """Raises JobCancelled where the job is over, stopped by somebody or failed."""
@@ -105,19 +108,15 @@ class Ledger:
         if status in ENDED:
             raise JobCancelled(f"The job {job_id} is {status}, so its work stops here.")
 
-    def close_harvests(self, job_id: str, status: HarvestStatus, error: str | None) -> None:
-        """End the harvests that a job left running."""
+    def _running_harvests(self, job_id: str) -> list[str]:
         with self.reading() as reader:
-            left = [h.id for h in reader.harvests() if h.job_id == job_id and h.status in ("queued", "running")]
-        for harvest_id in left:
-            with self.writing() as writer:
-                writer.finish_harvest(harvest_id, status=status, error=error)
+            return [h.id for h in reader.harvests() if h.job_id == job_id and h.status in ("queued", "running")]
 
     def _change(self, job_id: str, **values: Any) -> None:
         with self.writing() as writer:
             changed = writer.update_job(job_id, unless=ENDED, **values)
         if not changed:
-            raise JobCancelled(f"The job {job_id} is {self.job(job_id).status}, so its work stops here.")
+            self.raise_if_over(job_id)
 
 
 def now() -> str:

@@ -5,6 +5,7 @@ from collections import OrderedDict
 
 from transformers.utils import logging as hf_logging
 
+from worker.jobs.sources import locate
 from worker.lm.model import LanguageModel, load_language_model
 
 KEPT = 2
@@ -26,11 +27,11 @@ class ModelCache:
 
     def get(self, source: str, *, weight_processing: str = "raw", dtype: str | None = None) -> LanguageModel:
         """The model of a folder or hub name. dtype: as resolved for a harvest, or None for the worker's own."""
-        key = (source, weight_processing, dtype or self._dtype)
+        key = (locate(source), weight_processing, dtype or self._dtype)
         with self._lock:
             if key not in self._models:
                 self._models[key] = load_language_model(
-                    source, device=self._device, dtype=key[2], weight_processing=weight_processing
+                    key[0], device=self._device, dtype=key[2], weight_processing=weight_processing
                 )
             self._models.move_to_end(key)
             while len(self._models) > self._kept:

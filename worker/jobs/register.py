@@ -1,11 +1,10 @@
 """Adds models and dictionaries to the catalog, after checking that they fit each other."""
 
-from pathlib import Path
-
 from catalog.records import DictionaryRecord, ModelRecord
 from catalog.tokens import Vocabulary
 from worker.jobs.errors import JobError
 from worker.jobs.ledger import Ledger
+from worker.jobs.sources import portable
 from worker.lm.model import LanguageModel
 from worker.sae.dictionary import Dictionary
 
@@ -21,7 +20,7 @@ def add_model(ledger: Ledger, model: LanguageModel, *, name: str | None = None) 
     record = ModelRecord(
         slug="",
         name=name or model.name,
-        source=absolute_source(model.source),
+        source=portable(model.source),
         architecture=model.architecture,
         weights_hash=model.weights_hash,
         tokenizer_hash=model.tokenizer.hash,
@@ -64,7 +63,7 @@ def add_dictionary(
         kind=dictionary.kind,
         d_in=dictionary.d_in,
         d_sae=dictionary.d_sae,
-        source=absolute_source(source),
+        source=portable(source),
         conventions=dictionary.conventions.to_json(),
         config=_config(dictionary),
         quality=dictionary.metadata.get("quality"),
@@ -100,12 +99,6 @@ def check_fit(model: LanguageModel, dictionary: Dictionary) -> None:
 def default_name(model_slug: str, dictionary: Dictionary) -> str:
     """What a dictionary is called where nobody says."""
     return f"{model_slug} {dictionary.hook_name} {dictionary.kind} {dictionary.d_sae}"
-
-
-def absolute_source(source: str) -> str:
-    """A local path made absolute, so that it is found from any folder; other sources as they are."""
-    path = Path(source).expanduser()
-    return str(path.absolute()) if path.exists() else source
 
 
 def _config(dictionary: Dictionary) -> dict[str, object]:

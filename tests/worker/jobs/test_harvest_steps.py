@@ -129,7 +129,6 @@ def test_a_stopped_job_stops_at_its_next_shard(context: JobContext, sae: Diction
     context.ledger.ended(JOB, "cancelled")
     with pytest.raises(JobCancelled, match="is cancelled"):
         run_shard(context, JOB, prepared["harvest"], 0)
-    context.ledger.close_harvests(JOB, "cancelled", None)
     with context.ledger.reading() as reader:
         assert reader.harvest(prepared["harvest"]).status == "cancelled"
 
@@ -141,7 +140,6 @@ def test_a_harvest_taken_up_by_another_job_goes_on_from_its_finished_shards(
     prepared = prepare(context, "harvest-1", request(tiny_world))
     run_shard(context, "harvest-1", prepared["harvest"], 0)
     context.ledger.ended("harvest-1", "failed", error="no space")
-    context.ledger.close_harvests("harvest-1", "failed", "no space")
     shard = context.home / "harvests" / prepared["harvest"] / "shard-00000.npz"
     before = shard.stat().st_mtime_ns
     context.ledger.queued("harvest-2", kind="harvest", title="test")

@@ -9,6 +9,7 @@ from worker.jobs.corpus_spec import absolute_spec, corpus_name
 from worker.jobs.errors import JobError
 from worker.jobs.groups import harvest_groups
 from worker.jobs.requests import HarvestRequest, from_json, to_json
+from worker.jobs.sources import ASSETS, locate, portable
 
 
 def record(slug: str, *, model: str = "m", **conventions: object) -> DictionaryRecord:
@@ -78,3 +79,11 @@ def test_dictionaries_that_agree_share_a_pass_and_others_form_groups_of_their_ow
         ("short",),
         ("folded",),
     ]
+
+
+def test_what_is_bundled_is_written_down_without_the_path_of_this_clone(tmp_path: Path):
+    bundled = str(ASSETS / "model")
+    assert portable(bundled) == "bundled:model"
+    assert locate("bundled:model") == bundled
+    assert portable(str(tmp_path)) == locate(str(tmp_path)) == str(tmp_path)
+    assert portable("owner/name") == locate("owner/name") == "owner/name"
