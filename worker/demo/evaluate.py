@@ -5,7 +5,9 @@ Both read the same contexts, and both have learned from the same ones.
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -23,7 +25,7 @@ from worker.demo.train_model import RECIPE
 
 MEASURES = MODEL_FOLDER / "training.json"
 ORDER = 5
-_BATCH = 16
+_BATCH, _THREADS = 4, 2
 _IGNORED = -100
 _CURVE_POINTS = 60
 
@@ -45,15 +47,9 @@ class Comparison:
 
 def model_losses(model: PreTrainedModel, contexts: Sequence[np.ndarray]) -> float:
     """The sum of the model's losses over all tokens of the contexts but the first, in nats."""
-    total = 0.0
-    with torch.inference_mode():
-        for first in range(0, len(contexts), _BATCH):
-            ids, targets = _padded(contexts[first : first + _BATCH])
-            logits = model(ids[:, :-1], use_cache=False).logits.float()
-            total += cross_entropy(
-                logits.flatten(0, 1), targets[:, 1:].flatten(), ignore_index=_IGNORED, reduction="sum"
-            ).item()
-    return total
+    batches = [contexts[first : first + _BATCH] for first in range(0, len(contexts), _BATCH)]
+    with ThreadPoolExecutor(_THREADS, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+        return sum(threads.map(partial(_batch_loss, model), batches))
 
 
 def compared(
@@ -118,6 +114,14 @@ def _demo_contexts(tokenizer: Tokenizer) -> tuple[list[np.ndarray], int]:
     for encoding in tokenizer.encode_batch(texts, add_special_tokens=False):
         contexts += document_contexts(np.asarray(encoding.ids), n_ctx=CONTEXT)
     return contexts, sum(map(len, texts))
+
+
+@torch.inference_mode()
+def _batch_loss(model: PreTrainedModel, contexts: Sequence[np.ndarray]) -> float:
+    ids, targets = _padded(contexts)
+    logits = model(ids[:, :-1], use_cache=False).logits.float()
+    wanted = targets[:, 1:].flatten()
+    return cross_entropy(logits.flatten(0, 1), wanted, ignore_index=_IGNORED, reduction="sum").item()
 
 
 def _padded(contexts: Sequence[np.ndarray]) -> tuple[torch.Tensor, torch.Tensor]:
