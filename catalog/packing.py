@@ -19,7 +19,16 @@ from catalog import packing_layout as layout
 from catalog.errors import BadRecord, CorruptRow
 from catalog.packing_layout import Coding, Field
 from catalog.records import FeatureRecord
-from catalog.storage_steps import decode_log, decode_share, decode_signed, encode_log, encode_share, encode_signed
+from catalog.storage_steps import (
+    decode_log,
+    decode_mean,
+    decode_share,
+    decode_signed,
+    encode_log,
+    encode_mean,
+    encode_share,
+    encode_signed,
+)
 from catalog.varints import decode_varints, encode_varints, unzigzag, varint_sizes, zigzag
 
 VERSION = 1
@@ -40,7 +49,7 @@ def pack_many(records: Sequence[FeatureRecord]) -> list[bytes]:
     whole = [layout.with_logits(record) for record in records]
     lengths = _lengths(whole)
     scales = _Scales(whole)
-    numbers, number_ends = _pack_numbers(whole, lengths)
+    numbers, number_ends = _pack_numbers(whole, lengths, scales)
     halves, half_ends = _pack_halves(whole, scales)
     singles, single_ends = _pack_singles(whole, scales)
     doubles = np.array([layout.DOUBLES(record) for record in whole], dtype="<f8")
@@ -93,12 +102,15 @@ def _lengths(records: Sequence[FeatureRecord]) -> NDArray[np.int64]:
 
 
 def _pack_numbers(
-    records: Sequence[FeatureRecord], lengths: NDArray[np.int64]
+    records: Sequence[FeatureRecord], lengths: NDArray[np.int64], scales: "_Scales"
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     heads = np.column_stack([np.array([layout.COUNTS(record) for record in records], dtype=np.int64), lengths])
-    pieces = [(head, *layout.numbers(record)) for head, record in zip(heads, records, strict=True)]
-    stream, starts, sizes = _join(list(chain.from_iterable(pieces)))
     per_record = len(layout.NUMBERS) + 1
+    pieces = list(
+        chain.from_iterable((head, *layout.numbers(record)) for head, record in zip(heads, records, strict=True))
+    )
+    pieces[layout.MEAN_COLUMN + 1 :: per_record] = _means(records, scales)
+    stream, starts, sizes = _join(pieces)
     codings = np.tile([Coding.PLAIN, *(field.coding for field in layout.NUMBERS)], len(records))
     differs = np.repeat((codings == Coding.ASCENDING) | (codings == Coding.ROWS), sizes)
     differs[starts[sizes > 0]] = False
@@ -109,6 +121,17 @@ def _pack_numbers(
         raise _out_of_order(records, int(np.argmax(values < 0)), starts, per_record)
     ends = np.cumsum(varint_sizes(values))[np.cumsum(sizes.reshape(-1, per_record).sum(axis=1)) - 1]
     return np.frombuffer(encode_varints(values), dtype=np.uint8), ends
+
+
+def _means(records: Sequence[FeatureRecord], scales: "_Scales") -> list[NDArray]:
+    """The coded sums by position of each record."""
+    sums, _, sizes = _join([record.position_sum for record in records], np.float64)
+    counts, _, _ = _join([record.position_fired for record in records])
+    if not np.isfinite(sums).all() or sums.min(initial=0) < 0:
+        raise BadRecord(
+            f"One of features {records[0].index} to {records[-1].index} has a position_sum below 0 or none."
+        )
+    return _slices(encode_mean(sums, counts, np.repeat(scales.peak, sizes)), np.cumsum(sizes))
 
 
 def _row_starts(records: Sequence[FeatureRecord], starts: NDArray[np.int64], size: int) -> NDArray[np.int64]:
@@ -143,7 +166,6 @@ def _pack_halves(records: Sequence[FeatureRecord], scales: _Scales) -> tuple[NDA
     for kind, encode in (
         (Coding.SHARE, lambda at: encode_share(values[at], peak[at])),
         (Coding.LOG, lambda at: encode_log(values[at])),
-        (Coding.LOG_OF_PEAK, lambda at: encode_log(values[at] / np.where(peak[at] > 0, peak[at], 1.0))),
         (Coding.COSINE, lambda at: encode_signed(values[at], np.ones(1))),
         (Coding.EFFECT, lambda at: encode_signed(values[at], scales.logits[row[at]])),
     ):
@@ -266,6 +288,8 @@ class _Unpacking:
             return np.cumsum(part)
         if field.coding == Coding.ROWS:
             return _cumulate_rows(part, values[field.name.replace("positions", "offsets")])
+        if field.coding == Coding.MEAN:
+            return decode_mean(part, values["position_fired"], self.scalars["peak"]).astype(np.float32)
         return part.astype(field.dtype)
 
     def _decoded(self, values: dict[str, NDArray]) -> NDArray[np.float64]:
@@ -274,10 +298,9 @@ class _Unpacking:
         parts = dict(zip(_CODING_ORDER, _slices(self.codes, self._coding_ends()), strict=True))
         at_most = [np.repeat(values[f"{path}.peaks"], _sizes(values[f"{path}.offsets"])) for path in _CONTEXT_PATHS]
         shares = np.minimum(decode_share(parts[Coding.SHARE], peak), np.concatenate(at_most))
-        sums = decode_log(parts[Coding.LOG_OF_PEAK]) * (peak if peak > 0 else 1.0)
         effects = decode_signed(parts[Coding.EFFECT], self.scalars["logit_scale"])
         return np.concatenate(
-            [shares, sums, decode_log(parts[Coding.LOG]), effects, decode_signed(parts[Coding.COSINE], 1.0)]
+            [shares, decode_log(parts[Coding.LOG]), effects, decode_signed(parts[Coding.COSINE], 1.0)]
         )
 
     def _coding_ends(self) -> NDArray[np.int64]:
@@ -287,7 +310,7 @@ class _Unpacking:
         return np.cumsum(list(sizes.values()))
 
 
-_CODING_ORDER: tuple[Coding, ...] = (Coding.SHARE, Coding.LOG_OF_PEAK, Coding.LOG, Coding.EFFECT, Coding.COSINE)
+_CODING_ORDER: tuple[Coding, ...] = (Coding.SHARE, Coding.LOG, Coding.EFFECT, Coding.COSINE)
 _CONTEXT_PATHS = tuple(path for path, _ in layout.CONTEXT_SETS)
 
 

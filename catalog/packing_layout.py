@@ -32,7 +32,7 @@ class Coding(IntEnum):
     SIGNED = 3
     SHARE = 4
     LOG = 5
-    LOG_OF_PEAK = 6
+    MEAN = 6
     COSINE = 7
     EFFECT = 8
 
@@ -77,6 +77,7 @@ NUMBERS = (
     *_control_numbers("reserve.controls", "reserve_controls"),
     *(Field(f"{place}.token_ids", place) for place in _PLACES),
     Field("position_fired", "positions"),
+    Field("position_sum", "positions", Coding.MEAN, np.float32),
     Field("logits.promoted_ids", "promoted"),
     Field("logits.suppressed_ids", "suppressed"),
     Field("logits.counts", "logit_bins"),
@@ -86,7 +87,6 @@ NUMBERS = (
 )
 HALVES = (
     *(Field(f"{path}.activations", f"{group}_firings", Coding.SHARE) for path, group in CONTEXT_SETS),
-    Field("position_sum", "positions", Coding.LOG_OF_PEAK),
     *(Field(f"{place}.{name}", place, Coding.LOG) for place in _PLACES for name in _STATISTICS),
     Field("bands.share_of_firings", "fifths", Coding.LOG),
     Field("bands.share_of_activation", "fifths", Coding.LOG),
@@ -121,6 +121,7 @@ SCALARS = attrgetter(*_READ_SCALARS)
 SCALAR_NAMES: tuple[str, ...] = (*_READ_SCALARS, "logit_scale")
 N_SCALARS = len(SCALAR_NAMES)
 DOUBLES = attrgetter("activation_sum", "activation_sum_squares")
+MEAN_COLUMN = [field.name for field in NUMBERS].index("position_sum")
 POSITION_COLUMNS = tuple(
     (path, [field.name for field in NUMBERS].index(f"{path}.positions")) for path, _ in CONTEXT_SETS
 )

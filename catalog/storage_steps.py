@@ -3,7 +3,8 @@
 | coding | for | step |
 |---|---|---|
 | share of peak | activations inside contexts | the feature's peak / 65,535; a firing one never becomes 0 |
-| logarithmic | shares, precision, lift, sums by position | 0.07 % of the value (error at most 0.035 %) |
+| logarithmic | shares, precision, lift | 0.07 % of the value (error at most 0.035 %) |
+| mean | mean activation by position | 4.4 % of the value (error at most 2.2 %), as wide as a histogram bin |
 | signed | cosines, logit effects | the scale / 32,767; the scale is 1 for cosines |
 
 Everything else of a feature (counts, peaks, band limits, moments) is kept exactly.
@@ -19,6 +20,8 @@ LOG_STEPS_PER_DOUBLING = 1_000
 LOG_LOWEST_EXPONENT = -28
 SIGNED_TOP = 32_767
 SIGNED_ZERO = 32_768
+MEAN_STEPS_PER_DOUBLING = 16
+MEAN_RELATIVE_ERROR = 2 ** (0.5 / MEAN_STEPS_PER_DOUBLING) - 1
 LOG_RELATIVE_ERROR = 2 ** (0.5 / LOG_STEPS_PER_DOUBLING) - 1
 
 Codes = NDArray[np.uint16]
@@ -46,6 +49,22 @@ def encode_log(values: Values) -> Codes:
 def decode_log(codes: Codes) -> Values:
     """Undoes `encode_log`, to within LOG_RELATIVE_ERROR."""
     return _log_values()[codes]
+
+
+def encode_mean(sums: Values, counts: NDArray[np.int64], peak: Values) -> NDArray[np.int64]:
+    """Sums of activations by how far their mean is below the peak: 1 at the peak, one more each step, 0 for no sum.
+
+    A mean that rounding has put above the peak becomes the peak.
+    """
+    means = np.where(sums > 0, sums, 1.0) / np.maximum(counts, 1)
+    below = np.log2(np.where(peak > 0, peak, 1.0) / means) * MEAN_STEPS_PER_DOUBLING
+    return np.where(sums > 0, np.maximum(np.rint(below), 0) + 1, 0).astype(np.int64)
+
+
+def decode_mean(codes: NDArray[np.int64], counts: NDArray[np.int64], peak: float) -> Values:
+    """The sums that `encode_mean` was given, to within MEAN_RELATIVE_ERROR."""
+    means = peak * np.exp2((1 - codes) / MEAN_STEPS_PER_DOUBLING)
+    return np.where(codes > 0, means * np.maximum(counts, 1), 0.0)
 
 
 def encode_signed(values: Values, scale: Values) -> Codes:

@@ -4,6 +4,9 @@ Seven bits a byte, the lowest first; the high bit is set on all bytes of a numbe
 whole arrays at once.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +33,15 @@ def encode_varints(values: NDArray[np.int64]) -> bytes:
         out[starts[longer] + byte] = (values[longer] >> (7 * byte)) & 0x7F
         out[starts[longer] + byte - 1] |= 0x80
     return out.tobytes()
+
+
+def encode_rows(rows: Sequence[NDArray[np.int64]]) -> list[bytes]:
+    """`encode_varints` of each row, together."""
+    lengths = np.fromiter(map(len, rows), dtype=np.int64, count=len(rows))
+    values = np.concatenate([np.zeros(0, dtype=np.int64), *rows])
+    data = encode_varints(values)
+    ends = np.concatenate([[0], np.cumsum(varint_sizes(values))])[np.cumsum(lengths)]
+    return [data[start:stop] for start, stop in pairwise([0, *ends.tolist()])]
 
 
 def decode_varints(data: bytes | memoryview) -> NDArray[np.int64]:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 LONGEST_HOLD_S = 0.1
 _AIM_S = 0.04
 _FIRST_ROWS = 32
-_MOST_ROWS = 4_096
+_FEWEST_ROWS, _MOST_ROWS = 8, 4_096
 Row = TypeVar("Row")
 
 
@@ -41,4 +41,4 @@ class ShortTransactions:
         held = time.perf_counter() - began
         self.longest_hold_s = max(self.longest_hold_s, held)
         fitting = int(len(portion) * _AIM_S / max(held, 1e-6))
-        self._rows = max(1, min(fitting, 2 * self._rows, _MOST_ROWS))
+        self._rows = max(_FEWEST_ROWS, min(fitting, 2 * self._rows, _MOST_ROWS))

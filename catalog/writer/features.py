@@ -14,12 +14,13 @@ from catalog.records import FeatureRecord
 from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, ModelRow, RunRow, VocabularyRow
 from catalog.sparklines import sparklines
 from catalog.tokens import Vocabulary
-from catalog.varints import encode_varints
+from catalog.varints import encode_rows
 from catalog.writer.bulk import ShortTransactions
 from catalog.writer.upserts import upsert
 
 BATCH = 256
 _NO_TOKEN = -1
+_NO_IDS = np.zeros(0, dtype=np.int64)
 
 
 class FeatureWriter:
@@ -57,10 +58,11 @@ class FeatureWriter:
         pages = [
             {**self._key(record), "payload": packed} for record, packed in zip(batch, pack_many(batch), strict=True)
         ]
-        narrow = [self._narrow(record, line) for record, line in zip(batch, lines, strict=True)]
+        promoted = encode_rows([_NO_IDS if record.logits is None else record.logits.promoted_ids for record in batch])
+        narrow = [self._narrow(*parts) for parts in zip(batch, lines, promoted, strict=True)]
         return list(zip(narrow, pages, strict=True))
 
-    def _narrow(self, record: FeatureRecord, sparkline: bytes) -> dict[str, Any]:
+    def _narrow(self, record: FeatureRecord, sparkline: bytes, promoted: bytes) -> dict[str, Any]:
         top = likeliest_token(record)
         return {
             **self._key(record),
@@ -69,7 +71,7 @@ class FeatureWriter:
             "mean": float(record.activation_sum) / record.tokens_fired if record.tokens_fired else 0.0,
             "top_token": _NO_TOKEN if top is None else top,
             "top_token_text": "" if top is None else _searchable(self._vocabulary.text(top)),
-            "promoted": b"" if record.logits is None else encode_varints(np.asarray(record.logits.promoted_ids)),
+            "promoted": promoted,
             "sparkline": sparkline,
         }
 

@@ -73,6 +73,7 @@ def feature(
     fifths = [np.sort(rng.uniform(0, 1, 5).astype(np.float32)) * alive for _ in range(4)]
     bins = np.sort(rng.choice(np.arange(300, 420), 30, replace=False)).astype(np.int64)
     n = 5 * alive
+    by_position = rng.integers(0, 90, 8) * alive
     return FeatureRecord(
         index=index,
         tokens_fired=fired,
@@ -94,8 +95,8 @@ def feature(
         tokens=statistics(rng, 2 * n),
         previous_tokens=statistics(rng, n),
         next_tokens=statistics(rng, n),
-        position_fired=rng.integers(0, 90, 8) * alive,
-        position_sum=(rng.uniform(0, 500, 8) * alive).astype(np.float32),
+        position_fired=by_position,
+        position_sum=(by_position * peak * rng.uniform(0, 1, 8)).astype(np.float32),
         logits=logits(rng) if with_logits else None,
         neighbour_indices=rng.integers(0, D_SAE, 6),
         neighbour_cosines=rng.uniform(-1, 1, 6).astype(np.float32),

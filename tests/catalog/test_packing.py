@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from catalog.errors import BadRecord, CorruptRow
 from catalog.packing import pack, pack_many, unpack, without_reserve
 from catalog.records import ContextSet, FeatureRecord
-from catalog.storage_steps import LOG_RELATIVE_ERROR, SIGNED_TOP, TOP
+from catalog.storage_steps import LOG_RELATIVE_ERROR, MEAN_RELATIVE_ERROR, SIGNED_TOP, TOP
 from tests.catalog.random_features import feature
 
 FLOAT32_ERROR = 1e-6
 SHARES = ("recall", "precision", "lift", "mass", "low", "high", "share_of_firings", "share_of_activation")
-SHARES += ("jaccard", "other_given_this", "this_given_other", "position_sum")
+SHARES += ("jaccard", "other_given_this", "this_given_other")
 
 
 def leaves(value: object, path: str = ""):
@@ -36,6 +36,8 @@ def tolerance(path: str, record: FeatureRecord) -> tuple[float, float]:
         return FLOAT32_ERROR, record.peak / TOP
     if name in SHARES and path not in ("bands.low", "bands.high"):
         return LOG_RELATIVE_ERROR + FLOAT32_ERROR, 0.0
+    if name == "position_sum":
+        return MEAN_RELATIVE_ERROR + FLOAT32_ERROR, 0.0
     if name == "neighbour_cosines":
         return FLOAT32_ERROR, 0.5 / SIGNED_TOP
     if path in ("logits.promoted", "logits.suppressed"):

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from catalog.errors import CorruptRow
-from catalog.varints import decode_varints, encode_varints, unzigzag, varint_sizes, zigzag
+from catalog.varints import decode_varints, encode_rows, encode_varints, unzigzag, varint_sizes, zigzag
 
 
 def encoded_by_hand(number: int) -> bytes:
@@ -24,6 +24,12 @@ def test_numbers_are_written_seven_bits_a_byte_and_read_back(numbers: list[int])
     assert data == b"".join(encoded_by_hand(number) for number in numbers)
     assert varint_sizes(values).tolist() == [len(encoded_by_hand(number)) for number in numbers]
     assert decode_varints(data).tolist() == numbers
+
+
+@given(st.lists(st.lists(st.integers(0, 2**40), max_size=4), max_size=5))
+def test_rows_are_written_each_by_itself(rows: list[list[int]]):
+    arrays = [np.array(row, dtype=np.int64) for row in rows]
+    assert encode_rows(arrays) == [encode_varints(array) for array in arrays]
 
 
 @given(st.lists(st.integers(-(2**61), 2**61), max_size=20))
