@@ -159,7 +159,7 @@ RULES: tuple[FeatureRule, ...] = (
     FeatureRule(
         1126,
         "A capital letter D split from the rest of its word (Depending, Don't, Distutils, Dialog, Dir, Dup, Down), similarly New, Field, Supported, Must, Without.",
-        r"(?<![A-Za-z])D(?!ata|efault|eprec|ict\b|ebug|ate)[a-z]{2}|_D(?:ir|up|ial|oc|ist|own|rop)|[a-z]D(?!ata|efault|ict|ate)[a-z]{2}|\bD(?:ST|OS|UP|IR)|\bCon(?:vert|struct|sole|trol|nect)|\bN(?!one|ot|o\b|ame|od)[a-z]{2}|\bNew|\bNNTP|\bSame\b|\bMust\b|\bAlways\b|\bWithout\b|Supported|\"Cannot|Field|FIXME|\bSpecif|\bUpdates\b|\bShould\b|\bNB\b",
+        r"(?<![A-Za-z])D(?!ata|efault|eprec|ict\b|ebug|ate)[a-z]{2}|_D(?:ir|up|ial|oc|ist|own|rop)|[a-z]D(?!ata|efault|ict|ate)[a-z]{2}|\bD(?:ST|OS|UP|IR)|\bCon(?:vert|struct|sole|trol|nect)|\bN(?!one|ot|o\b|ame|od)[a-z]{2}|\bNew|\bNNTP|\bSame\b|\bMust\b|\bAlways\b|\bWithout\b|Supported|\"Cannot|Field|FIXM[E]|\bSpecif|\bUpdates\b|\bShould\b|\bNB\b",
     ),
     FeatureRule(
         1249,
