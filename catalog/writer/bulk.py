@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session
 LONGEST_HOLD_S = 0.1
 _AIM_S = 0.04
 _FIRST_ROWS = 32
-_FEWEST_ROWS, _MOST_ROWS = 8, 4_096
+_MOST_ROWS = 4_096
+_FEWEST_ROWS = {"sqlite": 8, "postgresql": 128}
+"""SQLite has one writer at a time; on PostgreSQL others only wait for the rows that they want themselves."""
 Row = TypeVar("Row")
 
 
@@ -22,7 +24,8 @@ class ShortTransactions:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._rows = _FIRST_ROWS
+        self._fewest = _FEWEST_ROWS[session.get_bind().dialect.name]
+        self._rows = max(_FIRST_ROWS, self._fewest)
         self.longest_hold_s = 0.0
 
     def write(self, rows: Sequence[Row], write: Callable[[Sequence[Row]], None]) -> None:
@@ -41,4 +44,4 @@ class ShortTransactions:
         held = time.perf_counter() - began
         self.longest_hold_s = max(self.longest_hold_s, held)
         fitting = int(len(portion) * _AIM_S / max(held, 1e-6))
-        self._rows = max(_FEWEST_ROWS, min(fitting, 2 * self._rows, _MOST_ROWS))
+        self._rows = max(self._fewest, min(fitting, 2 * self._rows, _MOST_ROWS))
