@@ -6,7 +6,7 @@ from collections import OrderedDict
 from transformers.utils import logging as hf_logging
 
 from worker.jobs.sources import locate
-from worker.lm.model import LanguageModel, load_language_model
+from worker.lm.model import LanguageModel, WeightProcessing, load_language_model
 
 KEPT = 2
 
@@ -22,10 +22,12 @@ class ModelCache:
         self._device = device
         self._dtype = dtype
         self._kept = kept
-        self._models: OrderedDict[tuple[str, str, str], LanguageModel] = OrderedDict()
+        self._models: OrderedDict[tuple[str, WeightProcessing, str], LanguageModel] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, source: str, *, weight_processing: str = "raw", dtype: str | None = None) -> LanguageModel:
+    def get(
+        self, source: str, *, weight_processing: WeightProcessing = "raw", dtype: str | None = None
+    ) -> LanguageModel:
         """The model of a folder or hub name. dtype: as resolved for a harvest, or None for the worker's own."""
         key = (locate(source), weight_processing, dtype or self._dtype)
         with self._lock:

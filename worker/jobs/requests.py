@@ -68,7 +68,8 @@ def from_json(kind: type[Request], values: Mapping[str, Any]) -> Request:
     known = {field.name for field in fields(kind)}
     if unknown := sorted(set(values) - known):
         raise JobError(f"A {kind.__name__} has no {', '.join(unknown)}; it has {', '.join(sorted(known))}.")
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     try:
-        return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        return kind(**given)
     except TypeError as error:
         raise JobError(f"This is no {kind.__name__}: {error}.") from error

@@ -46,7 +46,7 @@ class LanguageModel:
         self.source = files.source
         self.revision = files.revision
         self.weights_hash = weights_hash
-        self.weight_processing = weight_processing
+        self.weight_processing: WeightProcessing = weight_processing
         self.tokenizer = tokenizer
         self.architecture: str = files.config()["architectures"][0]
         self.d_model: int = bridge.cfg.d_model
