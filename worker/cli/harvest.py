@@ -1,11 +1,13 @@
 """featurescope harvest: run a corpus through a model and keep what every feature does."""
 
+import argparse
 from collections.abc import Sequence
 
-from worker.cli.asking import ask
+from worker.cli.asking import ask, open_ledger
 from worker.cli.options import add_following, positive, verb_parser
 from worker.cli.output import Output
 from worker.jobs.corpus_spec import absolute_spec, corpus_name
+from worker.jobs.groups import harvest_groups
 from worker.jobs.requests import HarvestRequest, to_json
 from worker.jobs.settings import worker_settings
 
@@ -23,11 +25,29 @@ featurescope harvest my-sae --corpus 'hf:some/dataset?split=train&field=text' --
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the verb."""
+    """Run the verb: one job for each group of dictionaries that share a pass, one after the other."""
+    options = _parser().parse_args(argv)
+    output = Output(as_json=options.json)
+    settings = worker_settings()
+    with open_ledger(settings).reading() as reader:
+        groups = harvest_groups(reader.dictionary(slug) for slug in dict.fromkeys(options.dictionaries))
+    if len(groups) > 1:
+        listed = "; ".join(", ".join(group) for group in groups)
+        output.say(f"They differ in model or conventions, so the corpus is gone through {len(groups)} times: {listed}.")
+    jobs = []
+    for group in groups:
+        title = f"Harvest of {', '.join(group)} over {corpus_name(options.corpus)}"
+        request = to_json(_request(options, group))
+        jobs.append(ask(settings, "harvest", request, title=title, detach=options.detach, output=output))
+        output.say(jobs[-1].message)
+    told = [{"job": job.id, "status": job.status, "message": job.message} for job in jobs]
+    output.result({**told[0], "jobs": told})
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = verb_parser("harvest", SAYS, examples=EXAMPLES)
-    parser.add_argument(
-        "dictionaries", nargs="+", metavar="DICTIONARY", help="slugs, as featurescope status shows them"
-    )
+    parser.add_argument("dictionaries", nargs="+", metavar="DICTIONARY", help="slugs, see featurescope status")
     parser.add_argument("--corpus", required=True, help="python-stdlib, a file, a folder, or KIND:PLACE?OPTIONS")
     parser.add_argument("--max-tokens", type=positive, help="take so many tokens from the start of the corpus")
     parser.add_argument("--max-documents", type=positive, help="take so many documents")
@@ -37,10 +57,12 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument("--shard-tokens", type=positive, help="size of the pieces that workers share out")
     parser.add_argument("--again", action="store_true", help="harvest although the same harvest is complete")
     add_following(parser)
-    options = parser.parse_args(argv)
-    output = Output(as_json=options.json)
-    request = HarvestRequest(
-        dictionaries=tuple(options.dictionaries),
+    return parser
+
+
+def _request(options: argparse.Namespace, dictionaries: tuple[str, ...]) -> HarvestRequest:
+    return HarvestRequest(
+        dictionaries=dictionaries,
         corpus=absolute_spec(options.corpus),
         max_tokens=options.max_tokens,
         max_documents=options.max_documents,
@@ -50,8 +72,3 @@ def main(argv: Sequence[str]) -> int:
         shard_tokens=options.shard_tokens,
         again=options.again,
     )
-    title = f"Harvest of {', '.join(request.dictionaries)} over {corpus_name(request.corpus)}"
-    job = ask(worker_settings(), "harvest", to_json(request), title=title, detach=options.detach, output=output)
-    output.say(job.message)
-    output.result({"job": job.id, "status": job.status, "message": job.message})
-    return 0

@@ -1,6 +1,7 @@
 """What a worker is told by its environment; the only place in the worker that reads it."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from catalog.settings import CatalogSettings
 from worker.jobs.errors import JobError
 
+ANY_POSTGRES = re.compile(r"^postgres(ql)?(\+\w+)?://")
 HEARTBEAT_SECONDS = 3.0
 STALE_SECONDS = 30.0
 
@@ -38,7 +40,7 @@ class WorkerSettings:
         """DBOS's own tables: a file beside the catalog on SQLite, a schema in the same database on Postgres."""
         if self.on_sqlite:
             return f"sqlite:///{self.home / 'jobs.sqlite'}"
-        return self.catalog.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+        return ANY_POSTGRES.sub("postgresql://", self.catalog.database_url)
 
     @property
     def on_sqlite(self) -> bool:

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import platform
 import signal
 import socket
 import threading
@@ -27,6 +26,7 @@ from worker.jobs.ledger import Ledger, now
 from worker.jobs.places import worker_lock_path
 from worker.jobs.settings import WorkerSettings
 from worker.jobs.workflows import register_workflows
+from worker.lm.placement import choose_device
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +92,7 @@ def _heartbeat_failed(error: Exception) -> None:
 
 
 def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Callable[[], None]:
-    device = settings.device if settings.device != "auto" else platform.machine()
+    device = str(choose_device(settings.device))
 
     def beat() -> None:
         with ledger.writing() as writer:
