@@ -74,6 +74,9 @@ def help_text() -> str:
 
 
 def _run(verb: str, arguments: list[str], *, debug: bool) -> int:
+    # Idle threads of torch's pool sleep instead of spinning: the compiled reducers want the same cores. Read once, when
+    # torch is loaded, so it has to be here; a harvest on two cores is two to three times as fast.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     known = importlib.import_module("worker.errors").WorkerError, importlib.import_module("catalog.errors").CatalogError
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     for package in ("app", "catalog", "worker"):
