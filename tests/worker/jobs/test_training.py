@@ -23,10 +23,11 @@ JOB = "train-test"
 
 def open_corpus(context: JobContext, world: TinyWorld, tokenizer: Tokenizer) -> Corpus:
     """The tiny corpus, tokenised."""
-    silent = partial(Progress, lambda reading: None)
-    return corpus_of(
-        context.home, str(world.corpus), tokenizer, stages=lambda message, *, total, unit: silent(total=total)
-    )
+
+    def silent(_message: str, *, total: int, unit: str) -> Progress:
+        return Progress(lambda _reading: None, total=total)
+
+    return corpus_of(context.home, str(world.corpus), tokenizer, stages=silent)
 
 
 def request(world: TinyWorld, tmp_path: Path, **dictionary: object) -> TrainRequest:
