@@ -43,7 +43,7 @@ def describe(job: JobRecord) -> str:
     parts = [job.message or job.title or job.kind]
     if job.total and job.status not in ENDED:
         parts.append(f"{human(job.done)} of {human(job.total)} {job.unit}")
-    if job.rate:
+    if job.rate and job.status not in ENDED:
         parts.append(f"{human(job.rate)} {job.unit} a second")
     if job.seconds_left is not None and job.status == "running":
         parts.append(f"{duration(job.seconds_left)} left")
