@@ -56,7 +56,7 @@ def make_model(size: Size, folder: Path) -> tuple[LanguageModel, nn.Module]:
     model = load_language_model(folder, device="cpu", dtype=size.dtype)
     plain = GPT2LMHeadModel.from_pretrained(folder, dtype=model.dtype).transformer.eval()
     plain.h = plain.h[:DEEPEST]
-    plain.ln_f = nn.Identity()
+    plain.ln_f = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
     return model, plain
 
 

@@ -30,7 +30,7 @@ class CorpusCounts:
         self._by_position += np.bincount(batch.positions, minlength=len(self._by_position))
         documents = batch.document_ids
         new = np.count_nonzero(np.diff(documents, prepend=self._last_document)) if len(documents) else 0
-        self._totals += (len(batch.kept), batch.special_tokens, len(documents), new)
+        self._totals += (len(batch.kept), batch.special_tokens, len(documents), new)  # pyright: ignore[reportOperatorIssue]
         self._last_document = int(documents[-1]) if len(documents) else self._last_document
 
     def merge(self, other: Self) -> None:

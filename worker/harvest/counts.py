@@ -81,8 +81,11 @@ class Counts:
 
     def result(self) -> FeatureCounts:
         """The counts so far."""
+        tokens, contexts, documents = (np.ascontiguousarray(column) for column in self._counts.T)
         return FeatureCounts(
-            *(np.ascontiguousarray(column) for column in self._counts.T),
+            tokens,
+            contexts,
+            documents,
             as_float(self._sums),
             as_float(self._squares),
             self._peaks,

@@ -34,7 +34,7 @@ def save_partial(path: Path, digest: str, states: dict[str, States]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("wb") as file:
-            np.savez(file, digest=np.array(digest), **flat)
+            np.savez(file, digest=np.array(digest), **flat)  # pyright: ignore[reportArgumentType]
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
