@@ -24,8 +24,9 @@ def test_keys_step_through_live_features(page: Page):
     page.wait_for_url(f"**/d/tiny-mid/{DEAD[0] - 2}")
     page.keyboard.press("ArrowRight")
     page.wait_for_url(f"**/d/tiny-mid/{DEAD[0] - 1}")
-    page.keyboard.press("r")
-    page.wait_for_function(f"!location.pathname.endsWith('/{DEAD[0] - 1}') || document.readyState == 'complete'")
+    with page.expect_navigation():
+        page.keyboard.press("r")
+    expect(page.locator("h1")).to_have_text(f"Feature {page.url.rsplit('/', 1)[1]}")
 
 
 def test_a_question_mark_opens_the_list_of_keys_and_escape_closes_it(page: Page):
@@ -183,6 +184,7 @@ def test_an_exported_site_opens_from_disk(
         page.goto((tmp_path / "site" / "index.html").as_uri())
         page.locator(".features tbody a").first.click()
         expect(page.locator("h1")).to_have_text("Feature 5")
+        page.wait_for_load_state()
         page.keyboard.press("k")
         expect(page.locator("h1")).to_have_text("Feature 4")
         page.locator("#contexts mark").first.hover()

@@ -1,8 +1,8 @@
 """Trains the demo's dictionaries on the demo model, measures them on held-out text and ships them.
 
 Three TopK SAEs share every forward pass: the residual stream at a middle and at a late layer, and the
-neurons of a middle layer. What is measured is the bf16-rounded weights that are shipped, read back from
-their files. Run `python -m worker.demo.train_dictionaries` after the model has been trained.
+neurons of a middle layer. Each feature then gets a threshold that drops the weakest of its firings. What is
+measured is the bf16-rounded weights that are shipped, read back from their files. Run `python -m worker.demo.train_dictionaries` after the model has been trained.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,11 +26,12 @@ from worker.sae.dictionary import Dictionary
 from worker.train.activations import ContextBlocks
 from worker.train.config import DictionaryConfig, TrainConfig
 from worker.train.evaluate import Quality, measure_quality
+from worker.train.thresholds import with_thresholds
 from worker.train.trainer import Progress, TrainingRun
 
 DICTIONARIES_FOLDER = Path("assets/dictionaries")
 RUN_FOLDER = Path("build/demo/dictionaries")
-N_CTX = 128
+N_CTX = 64
 HELD_OUT_CONTEXTS = 2048
 LOSS_CONTEXTS = 512
 HELD_OUT_TEXT = "held-out Python packages"
@@ -38,6 +40,9 @@ FOLDERS: Mapping[str, DictionaryConfig] = {
     "demo-resid-late": DictionaryConfig("blocks.3.hook_resid_post", d_sae=2048, k=20),
     "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=36),
 }
+# The share of each feature's TopK firings, the weakest, that its threshold drops.
+DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.3, "demo-resid-late": 0.3, "demo-mlp-mid": 0.3}
+THRESHOLD_CONTEXTS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,18 @@ def train(model: LanguageModel, *, n_tokens: int) -> tuple[Dictionary, ...]:
     return run.dictionaries()
 
 
+def set_thresholds(model: LanguageModel, trained: tuple[Dictionary, ...]) -> tuple[Dictionary, ...]:
+    """Each dictionary with the thresholds of DROPPED, read off a sample of the training text."""
+    contexts = stream_contexts(open_stream("train"))
+    hook_names = list(dict.fromkeys(dictionary.hook_name for dictionary in trained))
+    source = ContextBlocks(model, contexts, hook_names, seed=1)
+    blocks = list(islice(source.blocks(0), THRESHOLD_CONTEXTS // 64))
+    return tuple(
+        with_thresholds(dictionary, (block[dictionary.hook_name] for block in blocks), quantile=DROPPED[name])
+        for name, dictionary in zip(FOLDERS, trained, strict=True)
+    )
+
+
 def ship(model: LanguageModel, trained: tuple[Dictionary, ...]) -> dict[str, Quality]:
     """Writes each dictionary in bf16, measures what was written on held-out text, and notes the figures with it."""
     _write(trained)
@@ -115,12 +132,13 @@ def _write(dictionaries: Iterable[Dictionary]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Trains, ships and judges; 1 where a dictionary misses a gate."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=4_000_000, help="tokens to train on")
+    parser.add_argument("--tokens", type=int, default=6_000_000, help="tokens to train on")
     parser.add_argument("--model", default=str(MODEL_FOLDER), help="folder of the demo model")
     arguments = parser.parse_args(argv)
     model = load_language_model(arguments.model)
     missed = 0
-    for name, quality in ship(model, train(model, n_tokens=arguments.tokens)).items():
+    trained = set_thresholds(model, train(model, n_tokens=arguments.tokens))
+    for name, quality in ship(model, trained).items():
         _say(f"{name}: {json.dumps(quality.to_json())}")
         for sentence in Gates().failures(quality):
             missed += 1
