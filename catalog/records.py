@@ -32,6 +32,10 @@ class ModelRecord:
     tokenizer_rules: Mapping[str, Any]
 
 
+POSITION_TOKENS = "position_tokens"
+"""Where a harvest's provenance says how many tokens stood in each bucket of positions."""
+
+
 @dataclass(frozen=True, slots=True)
 class HarvestRecord:
     """One pass of a corpus through a model with one or more dictionaries attached.

@@ -9,7 +9,7 @@ import numpy as np
 from app.pages.charts import BarChart, Scale, activation_chart, position_chart
 from app.pages.contexts import ContextLines, FoldedLines, SilentLine
 from app.pages.numbers import count, one_in, plural, share, significant
-from app.pages.provenance import POSITION_TOKENS, Fact, provenance
+from app.pages.provenance import Fact, provenance
 from app.pages.statistics import (
     CoactiveRow,
     LogitView,
@@ -22,6 +22,7 @@ from app.pages.statistics import (
 )
 from app.pages.tokens import TokenChip, TokenText
 from catalog.records import (
+    POSITION_TOKENS,
     Bands,
     ContextRecord,
     Controls,

@@ -5,10 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.pages.numbers import count
-from catalog.records import DictionaryRecord, HarvestRecord
-
-POSITION_TOKENS = "position_tokens"
-"""Where a harvest's provenance says how many tokens stood in each bucket of positions."""
+from catalog.records import POSITION_TOKENS, DictionaryRecord, HarvestRecord
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,10 @@ class CatalogWriter:
         """How far a harvest is."""
         harvests.update(self._session, harvest_id, {"tokens_done": tokens_done, "status": status})
 
+    def add_provenance(self, harvest_id: str, facts: Mapping[str, Any]) -> None:
+        """Adds JSON values to what a harvest says of where its numbers come from, by name."""
+        harvests.add_provenance(self._session, harvest_id, facts)
+
     def finish_harvest(
         self, harvest_id: str, *, status: HarvestStatus = "complete", error: str | None = None, **totals: int
     ) -> None:

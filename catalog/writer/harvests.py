@@ -59,6 +59,14 @@ def update(session: Session, harvest_id: str, values: Mapping[str, Any]) -> None
         raise NotFound("harvest", harvest_id, known=session.scalars(select(HarvestRow.key)))
 
 
+def add_provenance(session: Session, harvest_id: str, facts: Mapping[str, Any]) -> None:
+    """Adds to what a harvest says of where its numbers come from; what is there under the same names is overwritten."""
+    row = session.get(HarvestRow, internal_id(session, harvest_id))
+    if row is not None:
+        row.provenance = {**row.provenance, **facts}
+        session.flush()
+
+
 def finish(
     session: Session, harvest_id: str, *, status: HarvestStatus, error: str | None, totals: Mapping[str, int]
 ) -> None:

@@ -13,7 +13,7 @@ from catalog.engine import make_session, session_scope
 from catalog.errors import BadRecord, CatalogError, NotFound
 from catalog.queries import FeatureQuery
 from catalog.reader import CatalogReader
-from catalog.records import DictionarySummary, JobRecord, WorkerRecord
+from catalog.records import POSITION_TOKENS, DictionarySummary, JobRecord, WorkerRecord
 from catalog.tokens import Vocabulary
 from catalog.writer import CatalogWriter
 from catalog.writer.bulk import LONGEST_HOLD_S, ShortTransactions
@@ -293,16 +293,20 @@ def test_an_error_leaves_nothing_half_written(engine: Engine):
 
 def test_what_is_said_of_the_whole_comes_back(own_catalog: SmallCatalog):
     summary = DictionarySummary(40, 3, 1, 5.5, (-4.0, -3.0, -2.0), (7, 30))
+    with session_scope(own_catalog.engine) as session:
+        before = CatalogReader(session).harvest("first").provenance
     with session_scope(own_catalog.engine, write=True) as session:
         writer = CatalogWriter(session)
         writer.write_summary("first", "tiny-sae", summary)
         writer.set_quality("tiny-sae", {"fvu": 0.2})
         writer.set_token_counts("first", np.array([0, 5, 70_000]))
+        writer.add_provenance("first", {"seed": 7, POSITION_TOKENS: [0, 3]})
     with session_scope(own_catalog.engine) as session:
         reader = CatalogReader(session)
         assert reader.summary("first", "tiny-sae") == summary
         assert reader.dictionary("tiny-sae").quality == {"fvu": 0.2}
         assert reader.token_counts("first").tolist() == [0, 5, 70_000]
+        assert reader.harvest("first").provenance == {**before, "seed": 7, POSITION_TOKENS: [0, 3]}
 
 
 def test_jobs_and_workers_are_overwritten_and_listed_newest_first(engine: Engine):

@@ -2,7 +2,8 @@
 
 Three TopK SAEs share every forward pass: the residual stream at a middle and at a late layer, and the
 neurons of a middle layer. Each feature then gets a threshold that drops the weakest of its firings. What is
-measured is the bf16-rounded weights that are shipped, read back from their files. Run `python -m worker.demo.train_dictionaries` after the model has been trained.
+measured is the bf16-rounded weights that are shipped, read back from their files. Run
+`python -m worker.demo.train_dictionaries` after the model has been trained.
 """
 
 import argparse
@@ -36,12 +37,12 @@ HELD_OUT_CONTEXTS = 2048
 LOSS_CONTEXTS = 512
 HELD_OUT_TEXT = "held-out Python packages"
 FOLDERS: Mapping[str, DictionaryConfig] = {
-    "demo-resid-mid": DictionaryConfig("blocks.2.hook_resid_post", d_sae=2048, k=16),
-    "demo-resid-late": DictionaryConfig("blocks.3.hook_resid_post", d_sae=2048, k=20),
-    "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=36),
+    "demo-resid-mid": DictionaryConfig("blocks.2.hook_resid_post", d_sae=2048, k=10),
+    "demo-resid-late": DictionaryConfig("blocks.3.hook_resid_post", d_sae=2048, k=12),
+    "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=14),
 }
 # The share of each feature's TopK firings, the weakest, that its threshold drops.
-DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.3, "demo-resid-late": 0.3, "demo-mlp-mid": 0.3}
+DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.25, "demo-resid-late": 0.25, "demo-mlp-mid": 0.25}
 THRESHOLD_CONTEXTS = 8192
 
 
@@ -132,7 +133,7 @@ def _write(dictionaries: Iterable[Dictionary]) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Trains, ships and judges; 1 where a dictionary misses a gate."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tokens", type=int, default=6_000_000, help="tokens to train on")
+    parser.add_argument("--tokens", type=int, default=8_000_000, help="tokens to train on")
     parser.add_argument("--model", default=str(MODEL_FOLDER), help="folder of the demo model")
     arguments = parser.parse_args(argv)
     model = load_language_model(arguments.model)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from catalog.records import DictionaryRecord
 from worker.corpus.sources import STDLIB
+from worker.corpus.tokenized import Corpus
 from worker.jobs.bases import BasisRequest, add_basis_on
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_of
@@ -24,14 +25,29 @@ FIRST_LOOK = "demo-resid-mid"
 
 
 def prepare_demo(context: JobContext, job_id: str) -> list[HarvestRequest]:
-    """Register everything, tokenise the corpus, and give the harvests to run. Raises JobError without assets."""
+    """Register what is bundled, tokenise the corpus, and give the harvests to run while somebody waits.
+
+    Raises JobError without assets.
+    """
     if not (MODEL_FOLDER / "config.json").is_file():
         raise JobError(f"The bundled model is missing: {MODEL_FOLDER} has no config.json. Clone the project again.")
     context.ledger.at_stage(job_id, "Loading the bundled model", total=0, unit="")
     model = context.models.get(str(MODEL_FOLDER))
     slug = add_model(context.ledger, model, name=MODEL_NAME).slug
     records = add_bundled(context, model, slug)
-    corpus = corpus_of(context.home, STDLIB, model.tokenizer, stages=context.stages(job_id), max_tokens=MAX_TOKENS)
+    _corpus(context, job_id, model)
+    return _requests([record for record in records if record.slug == FIRST_LOOK])
+
+
+def prepare_rest(context: JobContext, job_id: str) -> list[HarvestRequest]:
+    """Set the neurons' thresholds, and give the harvests that remain, while the first pages are being read.
+
+    They cost a second pass of the small model; the wait for the first page is half as long for it.
+    """
+    model = context.models.get(str(MODEL_FOLDER))
+    slug = add_model(context.ledger, model, name=MODEL_NAME).slug
+    records = add_bundled(context, model, slug)
+    corpus = _corpus(context, job_id, model)
     for record in _worth_neurons(records):
         context.ledger.at_stage(job_id, "Setting the neurons' thresholds", total=0, unit="")
         request = BasisRequest(
@@ -44,11 +60,7 @@ def prepare_demo(context: JobContext, job_id: str) -> list[HarvestRequest]:
             name=f"Neurons of layer {record.hook_name.split('.')[1]}",
         )
         records.append(add_basis_on(context.home, context.ledger, model, corpus, request=request))
-    return [
-        HarvestRequest(dictionaries=group, corpus=STDLIB, max_tokens=MAX_TOKENS)
-        for part in _first_look(records)
-        for group in harvest_groups(part)
-    ]
+    return _requests([record for record in records if record.slug != FIRST_LOOK])
 
 
 def add_bundled(context: JobContext, model: LanguageModel, slug: str) -> list[DictionaryRecord]:
@@ -62,14 +74,14 @@ def add_bundled(context: JobContext, model: LanguageModel, slug: str) -> list[Di
     ]
 
 
-def _first_look(records: Sequence[DictionaryRecord]) -> list[list[DictionaryRecord]]:
-    """The dictionary that is harvested by itself, so that there are pages to read while the others are, and the others.
+def _corpus(context: JobContext, job_id: str, model: LanguageModel) -> Corpus:
+    return corpus_of(context.home, STDLIB, model.tokenizer, stages=context.stages(job_id), max_tokens=MAX_TOKENS)
 
-    It costs a second pass of the small model, and halves the wait for the first page.
-    """
-    first = [record for record in records if record.slug == FIRST_LOOK]
-    others = [record for record in records if record.slug != FIRST_LOOK]
-    return [part for part in (first, others) if part]
+
+def _requests(records: Sequence[DictionaryRecord]) -> list[HarvestRequest]:
+    return [
+        HarvestRequest(dictionaries=group, corpus=STDLIB, max_tokens=MAX_TOKENS) for group in harvest_groups(records)
+    ]
 
 
 def _worth_neurons(records: Sequence[DictionaryRecord]) -> list[DictionaryRecord]:

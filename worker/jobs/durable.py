@@ -14,7 +14,7 @@ from worker.jobs.settings import WorkerSettings
 APPLICATION = "featurescope"
 SCHEMA = "featurescope_jobs"
 # Raised when the steps of a workflow change, so that a run begun under the old steps is not replayed under the new.
-APPLICATION_VERSION = "1"
+APPLICATION_VERSION = "2"
 
 PARENT_QUEUE = "parents"
 DEVICE_QUEUE = "device"

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from catalog.engine import make_session
-from catalog.records import ContextBatch, DictionaryRecord
+from catalog.records import POSITION_TOKENS, ContextBatch, DictionaryRecord
 from catalog.writer import CatalogWriter
 from worker.corpus.contexts import ContextTable
 from worker.harvest.merge import merge_shards
@@ -89,6 +89,7 @@ def _store(
         for record, result in zip(harvest.inputs.records, results, strict=True):
             writer.write_summary(harvest_id, record.slug, summary_record(result.summary))
         writer.set_token_counts(harvest_id, results[0].corpus.token_counts)
+        writer.add_provenance(harvest_id, {POSITION_TOKENS: results[0].corpus.position_tokens.tolist()})
         session.commit()
 
 

@@ -5,13 +5,14 @@ behind the last one. Steps may therefore run twice, and do no harm when they do.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from dbos import DBOS, SetWorkflowID
 
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_of
-from worker.jobs.demo import prepare_demo
+from worker.jobs.demo import prepare_demo, prepare_rest
 from worker.jobs.durable import DEVICE_QUEUE
 from worker.jobs.edge import Outcome, plain_failure, run_job
 from worker.jobs.errors import JobError
@@ -73,12 +74,18 @@ def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, sh
 
 
 def run_demo(context: JobContext, job_id: str, *, shard: ShardWorkflow) -> Outcome:
-    """Register what is bundled, then harvest it, a pass for each group of dictionaries that share one."""
-    requests = DBOS.run_step(
-        {"name": "register"}, lambda: [to_json(request) for request in prepare_demo(context, job_id)]
-    )
-    outcomes = [run_harvest(context, job_id, from_json(HarvestRequest, each), shard=shard) for each in requests]
+    """Register what is bundled and harvest what is looked at first, then all the rest."""
+    outcomes: list[Outcome] = []
+    for name, prepare_part in (("register", prepare_demo), ("rest", prepare_rest)):
+        requests = DBOS.run_step({"name": name}, partial(_plain_requests, prepare_part, context, job_id))
+        outcomes += [run_harvest(context, job_id, from_json(HarvestRequest, each), shard=shard) for each in requests]
     return {"harvests": [outcome["harvest"] for outcome in outcomes], "message": "The demo is ready."}
+
+
+def _plain_requests(
+    prepare_part: Callable[[JobContext, str], list[HarvestRequest]], context: JobContext, job_id: str
+) -> list[dict[str, Any]]:
+    return [to_json(request) for request in prepare_part(context, job_id)]
 
 
 def build(context: JobContext, job_id: str, request: CorpusRequest) -> Outcome:

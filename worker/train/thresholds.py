@@ -6,6 +6,7 @@ only the best of a poor lot. A threshold drops them, and lets through what k had
 
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -23,7 +24,8 @@ def with_thresholds(
 ) -> Dictionary:
     """The same weights as a JumpReLU dictionary; each feature's threshold is that quantile of its own TopK firings.
 
-    blocks: activations (token, d_in) at the dictionary's hook, in its units; all firings on them are kept in memory, 8 bytes each.
+    blocks: activations (token, d_in) at the dictionary's hook, in its units; all that fires on them is kept in
+    memory, 8 bytes a firing.
     quantile: 0 to 1, the share of a feature's firings to drop. A feature that fires fewer than MIN_FIRINGS times gets
     the quantile of all firings together, unless a firing of its own is below that.
     Source: one threshold for all features is Bussmann et al. 2024, "BatchTopK", arXiv 2412.06410, section 2.2;
@@ -41,7 +43,7 @@ def with_thresholds(
     ordered = values[order]
     ends = np.searchsorted(features[order], np.arange(dictionary.d_sae + 1))
     common = np.float32(np.quantile(values, quantile))
-    thresholds = [_threshold(ordered[start:end], quantile, common) for start, end in zip(ends, ends[1:], strict=False)]
+    thresholds = [_threshold(ordered[start:end], quantile, common) for start, end in pairwise(ends)]
     return replace(
         dictionary,
         kind="jumprelu",
@@ -51,9 +53,7 @@ def with_thresholds(
     )
 
 
-def _firings(
-    dictionary: Dictionary, blocks: Iterable[Float[Tensor, "_ d_in"]]
-) -> tuple[np.ndarray, np.ndarray, int]:
+def _firings(dictionary: Dictionary, blocks: Iterable[Float[Tensor, "_ d_in"]]) -> tuple[np.ndarray, np.ndarray, int]:
     features, values, n_tokens = [np.empty(0, np.int32)], [np.empty(0, np.float32)], 0
     for block in blocks:
         acts = dictionary.encode(block.to(dictionary.b_dec))
