@@ -1,6 +1,6 @@
 """The guided start: a curated file names a neuron, the features that split it, good features and a bad one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -89,11 +89,33 @@ def make_guide(file: GuideFile, sources: list[FeatureSource]) -> Guide:
     """Cards for the features of `file.choices()`, given in that order."""
     cards = [_card(choice, source) for choice, source in zip(file.choices(), sources, strict=True)]
     n_senses = len(file.neuron.senses)
+    cards[0] = replace(cards[0], lines=_line_a_sense(sources[0], sources[1 : 1 + n_senses]))
     titled = [
-        GuideCard(card.dictionary, card.dictionary_name, card.index, sense.text, card.note, card.lines)
-        for card, sense in zip(cards[1 : 1 + n_senses], file.neuron.senses, strict=True)
+        replace(card, title=sense.text) for card, sense in zip(cards[1 : 1 + n_senses], file.neuron.senses, strict=True)
     ]
     return Guide(neuron=cards[0], senses=tuple(titled), good=tuple(cards[1 + n_senses : -1]), bad=cards[-1])
+
+
+def _line_a_sense(neuron: FeatureSource, senses: list[FeatureSource]) -> tuple[ContextLine, ...]:
+    """For each sense the neuron's strongest line that peaks on a token which the sense's feature fires on.
+
+    A neuron's strongest lines often show one sense alone; its quantile bands hold the others. Where a sense has no
+    such line, one of the strongest lines takes its place.
+    """
+    lines = ContextLines(neuron.contexts, neuron.tokens, neuron.feature.peak)
+    strongest = [fold.first for fold in lines.folded(neuron.feature.top)]
+    every = [*strongest, *lines.lines(neuron.feature.bands.contexts)]
+    chosen: dict[int, ContextLine] = {}
+    for sense in senses:
+        tokens = set(sense.feature.tokens.token_ids.tolist())
+        fits = (line for line in every if int(neuron.contexts[line.id].token_ids[line.position]) in tokens)
+        found = next((line for line in fits if line.id not in chosen), None)
+        if found is not None:
+            chosen[found.id] = found
+    for line in strongest:
+        if len(chosen) < max(SHOWN_LINES, len(senses)):
+            chosen.setdefault(line.id, line)
+    return tuple(chosen.values())
 
 
 def _card(choice: FeatureChoice, source: FeatureSource) -> GuideCard:

@@ -60,6 +60,13 @@ def test_the_guided_start_shows_a_neuron_its_senses_and_good_and_bad_features(gu
     assert all(card.select("mark") for card in page.select("#guide .card"))
 
 
+def test_the_neurons_lines_show_each_of_its_senses_before_any_twice(guided: TestClient):
+    neuron = soup_of(guided, "/").select("#guide .card")[0]
+    peaks = [line.select("bdi")[1].get_text().split("\u00a0")[0] for line in neuron.select(".line")]
+    assert [peak.strip().split()[0].strip(",.") for peak in peaks][:2] == ["bank", "bread"]
+    assert len(peaks) == 3
+
+
 def test_a_guided_start_for_another_catalog_is_left_out(stored_url: str, tmp_path: Path):
     guide = {**GUIDE, "bad": {"dictionary": "elsewhere", "index": 1}}
     (tmp_path / "demo.json").write_text(json.dumps(guide), encoding="utf-8")
