@@ -42,7 +42,7 @@ FOLDERS: Mapping[str, DictionaryConfig] = {
     "demo-mlp-mid": DictionaryConfig("blocks.2.mlp.hook_post", d_sae=2048, k=14),
 }
 # The share of each feature's TopK firings, the weakest, that its threshold drops.
-DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.25, "demo-resid-late": 0.25, "demo-mlp-mid": 0.25}
+DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.3, "demo-resid-late": 0.35, "demo-mlp-mid": 0.2}
 THRESHOLD_CONTEXTS = 8192
 
 

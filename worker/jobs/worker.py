@@ -118,7 +118,7 @@ def _look_after(ledger: Ledger, watch: Watch, executor_id: str) -> None:
             living = watch.living(reader.workers()) | {executor_id}
         take_over(living)
         stop_cancelled(ledger)
-    except Exception:
+    except Exception:  # whatever the database does, this worker's own jobs go on
         log.warning("Looking after other workers failed; trying again soon.", exc_info=True)
 
 
