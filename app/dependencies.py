@@ -1,9 +1,10 @@
 """What a route is handed: a view of the catalog for the length of one request, and the site it prints with."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 from sqlalchemy import Engine
@@ -11,7 +12,7 @@ from sqlalchemy import Engine
 from app.library import Library, Shelf
 from app.paths import SitePaths
 from app.settings import AppSettings
-from catalog.engine import session_scope
+from catalog.engine import make_session
 from catalog.reader import CatalogReader
 
 
@@ -35,12 +36,20 @@ def site_of(request: Request) -> Site:
     return request.app.state.site
 
 
-def library_of(request: Request) -> Iterator[Library]:
-    """A reading session that ends with the request."""
+async def library_of(request: Request) -> AsyncIterator[Library]:
+    """A reading session that ends with the request. Only its end may wait for the database, and does so in a thread."""
     site = site_of(request)
-    with session_scope(site.engine) as session:
+    session = make_session(site.engine)
+    try:
         yield Library(CatalogReader(session), site.shelf)
+    finally:
+        await run_in_threadpool(session.close)
 
 
-SiteOf = Annotated[Site, Depends(site_of)]
+async def _site(request: Request) -> Site:
+    """A coroutine, for a plain function would be sent to a thread and waited for."""
+    return site_of(request)
+
+
+SiteOf = Annotated[Site, Depends(_site)]
 LibraryOf = Annotated[Library, Depends(library_of)]

@@ -1,8 +1,8 @@
 """Builds the web application from its settings. Nothing happens on import."""
 
 from fastapi import FastAPI
-from starlette.middleware.gzip import GZipMiddleware
 
+from app.compression import RemoteGZip
 from app.dependencies import Site
 from app.errors import add_error_answers
 from app.metrics import Metrics, Stopwatch
@@ -41,7 +41,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", CachedStaticFiles(directory=STATIC), name="static")
     add_error_answers(app)
-    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=4)
+    app.add_middleware(RemoteGZip, minimum_size=1024, compresslevel=4)
     app.add_middleware(Stopwatch, metrics=metrics)
     app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
     return app

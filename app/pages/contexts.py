@@ -7,9 +7,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from app.pages.numbers import significant
 from app.pages.tokens import NEWLINE, SPACE, UNFINISHED, TokenChip, TokenText
 from catalog.records import ContextRecord, ContextSet
@@ -120,17 +117,19 @@ class ContextLines:
     def silent(self, context_id: int) -> tuple[Segment, ...]:
         """The first tokens of a context in which the feature is silent."""
         ids = self._contexts[context_id].token_ids
-        window = ids[: TOKENS_BEFORE + 1 + TOKENS_AFTER]
-        return tuple(self._segments(window, 0, {}))
+        window = ids[: TOKENS_BEFORE + 1 + TOKENS_AFTER].tolist()
+        return tuple(self._segments(window, self._tokens.texts(window), 0, {}))
 
     def whole(self, context_id: int, activations: Mapping[int, float]) -> WholeContext:
         """The whole of one context; activations by position, empty where the feature is silent."""
         context = self._contexts[context_id]
-        texts = self._tokens.texts(context.token_ids.tolist())
+        token_ids = context.token_ids.tolist()
+        texts = self._tokens.texts(token_ids)
+        on_lines = [text.replace(NEWLINE, NEWLINE + "\n") for text in texts]
         rows = tuple(
             FiringRow(
                 position=position,
-                token_id=int(context.token_ids[position]),
+                token_id=token_ids[position],
                 text=_shown(texts[position]),
                 activation=significant(value),
                 level=level_of(value, self._maximum),
@@ -141,9 +140,9 @@ class ContextLines:
             id=context.id,
             document=context.document,
             start=context.start,
-            n_tokens=len(context.token_ids),
+            n_tokens=len(token_ids),
             peak=significant(max(activations.values(), default=0.0)),
-            segments=tuple(self._segments(context.token_ids, 0, activations, keep_lines=True)),
+            segments=tuple(self._segments(token_ids, on_lines, 0, activations)),
             firing=rows,
         )
 
@@ -152,7 +151,9 @@ class ContextLines:
         activations = row_activations(contexts, row)
         peak_at = max(activations, key=lambda position: (activations[position], -position))
         first, last = max(0, peak_at - TOKENS_BEFORE), peak_at + TOKENS_AFTER + 1
-        ids = context.token_ids
+        token_ids = context.token_ids[first:last].tolist()
+        texts = self._tokens.texts(token_ids)
+        turn = peak_at - first
         peak = float(contexts.peaks[row])
         return ContextLine(
             id=context.id,
@@ -160,8 +161,8 @@ class ContextLines:
             peak=significant(peak),
             level=level_of(peak, self._maximum),
             position=peak_at,
-            before=tuple(self._segments(ids[first:peak_at], first, activations)),
-            from_peak=tuple(self._segments(ids[peak_at:last], peak_at, activations)),
+            before=tuple(self._segments(token_ids[:turn], texts[:turn], first, activations)),
+            from_peak=tuple(self._segments(token_ids[turn:], texts[turn:], peak_at, activations)),
         )
 
     def _fold_key(self, contexts: ContextSet, row: int, line: ContextLine) -> tuple[int, ...]:
@@ -169,13 +170,9 @@ class ContextLines:
         return tuple(ids[max(0, line.position - FOLD_TOKENS + 1) : line.position + 1].tolist())
 
     def _segments(
-        self, ids: NDArray[np.int64], first: int, activations: Mapping[int, float], *, keep_lines: bool = False
+        self, token_ids: list[int], texts: list[str], first: int, activations: Mapping[int, float]
     ) -> list[Segment]:
         """Silent stretches joined into one segment each, firing and special tokens each by themselves."""
-        token_ids = ids.tolist()
-        texts = self._tokens.texts(token_ids)
-        if keep_lines:
-            texts = [text.replace(NEWLINE, NEWLINE + "\n") for text in texts]
         segments: list[Segment] = []
         done = 0
         for place in self._marked_places(token_ids, first, activations):

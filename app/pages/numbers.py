@@ -5,7 +5,6 @@ import math
 MINUTE = 60
 HOUR = 3600
 DAY = 86400
-_DECIMALS = ((100, 0), (10, 1), (1, 2), (0.1, 3), (0.01, 4))
 
 
 def count(value: int) -> str:
@@ -21,8 +20,9 @@ def significant(value: float) -> str:
         return "–"
     size = abs(value)
     if 0.001 <= size < 100_000:
-        digits = next((digits for bound, digits in _DECIMALS if size >= bound), 5)
-        return f"{value:,.{digits}f}".replace("-", "−")
+        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 2 - math.floor(math.log10(size))
+        text = f"{size:,.{digits}f}"
+        return text if value > 0 else "−" + text
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−")
 

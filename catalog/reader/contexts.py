@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
 from catalog.context_blocks import BLOCK_SIZE, StoredContext, unpack_block
@@ -20,18 +20,22 @@ def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int
     if not wanted:
         return {}
     blocks = {i // BLOCK_SIZE for i in wanted}
-    rows = session.execute(_blocks_query(), {"harvest": harvest_id, "blocks": list(blocks)}).all()
-    stored = {i: context for row in rows for i, context in unpack_block(row.block, row.payload).items() if i in wanted}
+    # Straight on the connection: these rows are no objects of the session, and its part costs as much as the query.
+    connection = session.connection()
+    rows = connection.execute(_blocks_query(), {"harvest": harvest_id, "blocks": list(blocks)}).all()
+    stored: dict[int, StoredContext] = {}
+    for row in rows:
+        stored |= unpack_block(row.block, row.payload, wanted)
     missing = [i for i in wanted if i not in stored]
     if missing:
         raise _not_stored(session, harvest_id, missing[0])
-    names = _document_names(session, rows[0].corpus_id, {context.document_id for context in stored.values()})
+    names = _document_names(connection, rows[0].corpus_id, {context.document_id for context in stored.values()})
     return {i: _record(i, stored[i], names) for i in wanted}
 
 
-def _document_names(session: Session, corpus_id: int, numbers: set[int]) -> dict[int, str]:
-    rows = session.execute(_names_query(), {"corpus": corpus_id, "numbers": list(numbers)})
-    return {row.number: row.name for row in rows}
+def _document_names(connection: Connection, corpus_id: int, numbers: set[int]) -> dict[int, str]:
+    rows = connection.execute(_names_query(), {"corpus": corpus_id, "numbers": list(numbers)})
+    return {number: name for number, name in rows}
 
 
 @cache
