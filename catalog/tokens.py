@@ -87,6 +87,10 @@ class Vocabulary(Sequence[bytes]):
         except UnicodeDecodeError:
             return None
 
+    def is_whole(self, token_id: int) -> bool:
+        """Whether the token's text is the same wherever it stands: its bytes are whole characters."""
+        return self._decoded(token_id) is not None
+
     def to_bytes(self) -> bytes:
         """The vocabulary as it is stored: lengths and special ids as varints, then the bytes, deflated."""
         special = np.sort(np.fromiter(self.special_ids, dtype=np.int64, count=len(self.special_ids)))

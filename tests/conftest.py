@@ -4,6 +4,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
@@ -29,14 +30,21 @@ def postgres_server(testrun_uid: str) -> Iterator[PostgresServer]:
     server.cleanup()
 
 
+@contextmanager
+def new_postgres_database(server: PostgresServer) -> Iterator[str]:
+    """The address of an empty PostgreSQL database, which goes at the end."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg://", 1)
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer) -> Iterator[str]:
     """An empty PostgreSQL database of its own."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server.get_uri(), autocommit=True) as connection:
-        connection.execute(f'CREATE DATABASE "{name}"')
-        yield postgres_server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg://", 1)
-        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_postgres_database(postgres_server) as url:
+        yield url
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ Every chart is 100 units high for its bars; widths are fixed so that text keeps 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -135,13 +137,22 @@ def _bars(places: NDArray[np.number], heights: NDArray[np.float64], y: Scale) ->
     top = float(heights.max(initial=0.0))
     if top <= 0:
         return ""
-    x = (places - places[0]) / (places[-1] - places[0]) * CHART_WIDTH
-    tall = [_height(value, top, y) for value in heights.tolist()]
+    starts = _bar_starts(tuple(((places - places[0]) / (places[-1] - places[0])).tolist()))
     return "".join(
-        f"M{left:.4g} {CHART_HEIGHT}v{-height:.3g}h{max(0.6, right - left - 0.7):.3g}V{CHART_HEIGHT}z"
-        for left, right, height in zip(x[:-1].tolist(), x[1:].tolist(), tall, strict=True)
-        if height > 0
+        f"{start}{_height(value, top, y):.3g}{end}"
+        for (start, end), value in zip(starts, heights.tolist(), strict=True)
+        if value > 0
     )
+
+
+@lru_cache(maxsize=256)
+def _bar_starts(places: tuple[float, ...]) -> list[tuple[str, str]]:
+    """What comes before and after the height of each bar in a path; places run from 0 to 1. Most share theirs."""
+    x = [place * CHART_WIDTH for place in places]
+    return [
+        (f"M{left:.4g} {CHART_HEIGHT}v-", f"h{max(0.6, right - left - 0.7):.3g}V{CHART_HEIGHT}z")
+        for left, right in pairwise(x)
+    ]
 
 
 def _height(value: float, top: float, y: Scale) -> float:

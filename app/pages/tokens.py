@@ -37,6 +37,7 @@ class TokenText:
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary = vocabulary
         self._chips: dict[int, TokenChip] = {}
+        self._whole: dict[int, str] = {}
         self.special_ids = vocabulary.special_ids
 
     def chip(self, token_id: int) -> TokenChip:
@@ -51,7 +52,16 @@ class TokenText:
 
         A character spread over several tokens belongs to the last of them; the others are empty.
         """
-        return list(map(readable, self.vocabulary.texts(token_ids)))
+        whole = self._whole
+        try:
+            return [whole[token_id] for token_id in token_ids]
+        except KeyError:
+            pass
+        texts = [readable(text) for text in self.vocabulary.texts(token_ids)]
+        for token_id, text in zip(token_ids, texts, strict=True):
+            if self.vocabulary.is_whole(token_id):
+                whole[token_id] = text
+        return texts
 
     def _make_chip(self, token_id: int) -> TokenChip:
         text = (readable(self.vocabulary.text(token_id)) or "⟨empty⟩").replace(" ", SPACE)

@@ -1,6 +1,7 @@
 """A stored synthetic harvest and a client, once for each kind of database."""
 
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from catalog.revision import migrate
 from catalog.settings import CatalogSettings
 from tests.app.stored import store, store_jobs
 from tests.app.synthetic import SyntheticHarvest, synthetic_harvest
+from tests.conftest import new_postgres_database
 
 BASE = "http://127.0.0.1"
 
@@ -23,15 +25,21 @@ def harvested() -> SyntheticHarvest:
     return synthetic_harvest()
 
 
-@pytest.fixture(scope="session")
-def stored_url(harvested: SyntheticHarvest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """An SQLite catalog with the synthetic harvest in it; tests only read it."""
-    url = f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.sqlite'}"
-    engine = make_engine(url)
-    store(engine, harvested)
-    store_jobs(engine)
-    engine.dispose()
-    return url
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def stored_url(
+    request: pytest.FixtureRequest, harvested: SyntheticHarvest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A catalog of either kind with the synthetic harvest in it; tests only read it."""
+    if request.param == "postgres":
+        database = new_postgres_database(request.getfixturevalue("postgres_server"))
+    else:
+        database = nullcontext(f"sqlite:///{tmp_path_factory.mktemp('catalog') / 'catalog.sqlite'}")
+    with database as url:
+        engine = make_engine(url)
+        store(engine, harvested)
+        store_jobs(engine)
+        engine.dispose()
+        yield url
 
 
 def settings_for(url: str, home: Path, **changes: object) -> AppSettings:
