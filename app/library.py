@@ -12,7 +12,7 @@ from app.pages.feature import FeatureSource
 from app.pages.tokens import TokenText
 from catalog.errors import NotFound
 from catalog.reader import CatalogReader
-from catalog.records import DictionaryRecord, HarvestRecord, ModelRecord
+from catalog.records import DictionaryRecord, HarvestRecord, ModelRecord, PageHead
 from catalog.tokens import Vocabulary
 
 KEPT_FOR_S = 2.0
@@ -49,6 +49,7 @@ class Shelf:
         self._lock = threading.Lock()
         self._tokens: dict[str, TokenText] = {}
         self._kept: dict[tuple[object, ...], tuple[float, object]] = {}
+        self._heads: dict[tuple[str, str | None], tuple[float, PageHead]] = {}
 
     def tokens(self, tokenizer_hash: str, read: Callable[[], TokenText]) -> TokenText:
         """Token text of a tokenizer, read once."""
@@ -68,6 +69,19 @@ class Shelf:
             self._kept.clear()
         self._kept[key] = (now, value)
         return value
+
+    def head(self, slug: str, harvest_id: str | None) -> PageHead | None:
+        """What the pages of a dictionary share, where one was read within KEPT_FOR_S."""
+        kept = self._heads.get((slug, harvest_id))
+        return kept[1] if kept is not None and self._clock() - kept[0] < KEPT_FOR_S else None
+
+    def keep_head(self, slug: str, harvest_id: str | None, head: PageHead) -> None:
+        """Keep what was read anew; what is kept already grows no younger."""
+        if self.head(slug, harvest_id) is not None:
+            return
+        if len(self._heads) >= MOST_KEPT:
+            self._heads.clear()
+        self._heads[slug, harvest_id] = (self._clock(), head)
 
 
 class Library:
@@ -112,10 +126,13 @@ class Library:
 
     def feature(self, slug: str, index: int, harvest_id: str | None = None) -> FeatureSource:
         """Everything the page of one feature needs, in three queries. Raises NotFound in its kinds."""
+        head = self._shelf.head(slug, harvest_id)
         try:
-            data = self.reader.feature_page_data(slug, index, harvest_id)
+            data = self.reader.feature_page_data(slug, index, harvest_id, head=head)
         except NotFound as error:
             raise self._explained(error, slug, index) from error
+        if data.head is not None:
+            self._shelf.keep_head(slug, harvest_id, data.head)
         return FeatureSource(data, self.tokens(data.dictionary))
 
     def random_feature(self, slug: str, seed: int) -> int:

@@ -346,11 +346,20 @@ class LabelRecord:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class PageHead:
+    """What the pages of all features of one dictionary in one harvest share. run: number of the row that ties them."""
+
+    dictionary: DictionaryRecord
+    harvest: HarvestRecord
+    run: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class FeaturePageData:
     """Everything the catalog has for one feature's page, its reserve left out.
 
     dictionary.harvest is the one shown; contexts has every context that the feature refers to, by id.
-    previous, next: the nearest live features on either side, None at the ends.
+    previous, next: the nearest live features on either side, None at the ends. head: for the next page's request.
     """
 
     dictionary: DictionaryRecord
@@ -359,3 +368,4 @@ class FeaturePageData:
     contexts: Mapping[int, ContextRecord]
     previous: int | None
     next: int | None
+    head: PageHead | None = None

@@ -84,10 +84,10 @@ def density_chart(edges: Sequence[float], counts: Sequence[int]) -> BarChart:
     heights = np.asarray(counts, dtype=np.float64)
     low, high = edges[0], edges[-1]
     whole = [exponent for exponent in range(math.ceil(low), math.floor(high) + 1)]
-    step = max(1, len(whole) // 6)
+    step = max(1, math.ceil(len(whole) / 6))
     ticks = tuple(
         Tick(round(CHART_WIDTH * (exponent - low) / (high - low), 1), _power(exponent), _anchor(exponent, low, high))
-        for exponent in whole[::step]
+        for exponent in whole[(len(whole) - 1) % step :: step]
     )
     top = float(heights.max(initial=1))
     return BarChart(_bars(np.asarray(edges), heights, "linear"), ticks, _count_ticks(top, "linear"))

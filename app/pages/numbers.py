@@ -20,7 +20,9 @@ def significant(value: float) -> str:
         return "–"
     size = abs(value)
     if 0.001 <= size < 100_000:
-        digits = 0 if size >= 100 else 1 if size >= 10 else 2 if size >= 1 else 2 - math.floor(math.log10(size))
+        to_three = float(f"{size:.3g}")
+        whole = to_three >= 1
+        digits = max(0, 3 - len(str(int(to_three)))) if whole else 2 - math.floor(math.log10(to_three))
         text = f"{size:,.{digits}f}"
         return text if value > 0 else "−" + text
     mantissa, exponent = f"{value:.2e}".split("e")

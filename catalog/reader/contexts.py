@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 from sqlalchemy.orm import Session
 
+from catalog.among import among
 from catalog.context_blocks import BLOCK_SIZE, StoredContext, unpack_block
 from catalog.errors import NotFound
 from catalog.reader.harvests import unknown_harvest
@@ -45,16 +46,15 @@ def _blocks_query() -> Any:
         select(ContextBlockRow.block, ContextBlockRow.payload, ContextSetRow.corpus_id)
         .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
         .join(ContextSetRow, ContextSetRow.id == HarvestRow.context_set_id)
-        .where(HarvestRow.key == bindparam("harvest"), ContextBlockRow.block.in_(bindparam("blocks", expanding=True)))
+        .where(HarvestRow.key == bindparam("harvest"), among(ContextBlockRow.block, "blocks"))
     )
 
 
 @cache
 def _names_query() -> Any:
     """Names of documents of a `corpus` by their `numbers`."""
-    numbers = bindparam("numbers", expanding=True)
     return select(DocumentRow.number, DocumentRow.name).where(
-        DocumentRow.corpus_id == bindparam("corpus"), DocumentRow.number.in_(numbers)
+        DocumentRow.corpus_id == bindparam("corpus"), among(DocumentRow.number, "numbers")
     )
 
 

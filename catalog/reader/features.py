@@ -15,11 +15,13 @@ from catalog.reader.dictionaries import dictionary_record, one_dictionary
 from catalog.reader.feature_lists import newest_label
 from catalog.reader.harvests import harvest_columns, harvest_record
 from catalog.reader.runs import Run, find_run, which_run
-from catalog.records import FeaturePageData, FeatureRecord, LabelRecord, Reserve
+from catalog.records import FeaturePageData, FeatureRecord, LabelRecord, PageHead, Reserve
 from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, LabelRow, ModelRow, RunRow
 
 Place = tuple[str, int, str | None]
 """Slug of a dictionary, index of a feature, id of a harvest or None for the one shown."""
+PageRow = tuple[PageHead, bytes, str | None, int | None, int | None]
+"""The head, the packed feature, its label, and the nearest live features on either side."""
 
 
 def one_feature(session: Session, place: Place) -> FeatureRecord:
@@ -34,25 +36,43 @@ def reserve(session: Session, place: Place) -> Reserve:
     return unpack(payload).reserve
 
 
-def page_data(session: Session, place: Place) -> FeaturePageData:
-    """All that a feature's page needs: one query for the feature, two for its contexts."""
+def page_data(session: Session, place: Place, head: PageHead | None = None) -> FeaturePageData:
+    """All that a feature's page needs: one query for the feature, two for its contexts.
+
+    head: from an earlier page of the same dictionary and harvest; the first query is a shorter one then.
+    """
+    head, payload, label, before, behind = _whole_row(session, place) if head is None else _row(session, place, head)
+    feature = replace(without_reserve(unpack(payload)), label=label)
+    return FeaturePageData(
+        dictionary=head.dictionary,
+        harvest=head.harvest,
+        feature=feature,
+        contexts=by_ids(session, head.harvest.id, context_ids(feature)),
+        previous=before,
+        next=behind,
+        head=head,
+    )
+
+
+def _whole_row(session: Session, place: Place) -> PageRow:
     slug, index, harvest_id = place
     named = {} if harvest_id is None else {"harvest": harvest_id}
     query = _page_query(is_pinned=harvest_id is not None)
     row = session.execute(query, {"slug": slug, "index": index, **named}).one_or_none()
     if row is None:
         raise _not_there(session, place)
-    dictionary, model, harvest, harvest_model, corpus, n_ctx, names, payload, label, before, behind = tuple(row)
+    dictionary, model, run, harvest, harvest_model, corpus, n_ctx, names, *rest = tuple(row)
     pinned = harvest_record(harvest, harvest_model, corpus, n_ctx=n_ctx, dictionaries=names)
-    feature = replace(without_reserve(unpack(payload)), label=label)
-    return FeaturePageData(
-        dictionary=dictionary_record(dictionary, model, pinned),
-        harvest=pinned,
-        feature=feature,
-        contexts=by_ids(session, pinned.id, context_ids(feature)),
-        previous=before,
-        next=behind,
-    )
+    return PageHead(dictionary_record(dictionary, model, pinned), pinned, run), *rest
+
+
+def _row(session: Session, place: Place, head: PageHead) -> PageRow:
+    """Straight on the connection: the session's part would cost as much as the query."""
+    values = {"run": head.run, "index": place[1], "hash": head.dictionary.hash}
+    row = session.connection().execute(_row_query(), values).one_or_none()
+    if row is None:
+        raise _not_there(session, place)
+    return head, *row
 
 
 def context_ids(feature: FeatureRecord) -> list[int]:
@@ -121,6 +141,7 @@ def _page_query(*, is_pinned: bool) -> Any:
         select(
             DictionaryRow,
             ModelRow.slug,
+            RunRow.id,
             *harvest_columns(HarvestRow),
             FeaturePageRow.payload,
             newest_label(DictionaryRow.hash, index),
@@ -134,6 +155,18 @@ def _page_query(*, is_pinned: bool) -> Any:
         .join(FeaturePageRow, (FeaturePageRow.run_id == RunRow.id) & (FeaturePageRow.index == index))
         .where(DictionaryRow.slug == bindparam("slug", type_=String))
     )
+
+
+@cache
+def _row_query() -> Any:
+    """What differs from page to page: of the feature `index` of a `run`, labelled under a dictionary's `hash`."""
+    run, index = bindparam("run", type_=Integer), bindparam("index", type_=Integer)
+    return select(
+        FeaturePageRow.payload,
+        newest_label(bindparam("hash", type_=String), index),
+        _live_before(run, index).scalar_subquery(),
+        _live_behind(run, index).scalar_subquery(),
+    ).where(FeaturePageRow.run_id == run, FeaturePageRow.index == index)
 
 
 def _live_before(run_id: Any, index: Any) -> Any:

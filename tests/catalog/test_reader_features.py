@@ -22,6 +22,19 @@ def test_a_page_has_the_feature_its_contexts_and_its_live_neighbours(catalog: Sm
     assert not len(data.feature.reserve.contexts.context_ids)
 
 
+@pytest.mark.parametrize("index", [0, 5, D_SAE - 1])
+def test_a_page_read_with_the_head_of_another_is_the_same(catalog: SmallCatalog, index: int):
+    with session_scope(catalog.engine) as session:
+        reader = CatalogReader(session)
+        head = reader.feature_page_data("tiny-sae", 6).head
+        alone, with_head = (reader.feature_page_data("tiny-sae", index, head=each) for each in (None, head))
+    assert (alone.dictionary, alone.harvest) == (with_head.dictionary, with_head.harvest)
+    assert (alone.previous, alone.next) == (with_head.previous, with_head.next)
+    assert alone.feature.label == with_head.feature.label
+    np.testing.assert_array_equal(alone.feature.top.context_ids, with_head.feature.top.context_ids)
+    assert list(alone.contexts) == list(with_head.contexts)
+
+
 @pytest.mark.parametrize("sort", ["index", "density", "peak", "mean", "token"])
 @pytest.mark.parametrize("order", ["asc", "desc"])
 def test_pages_forwards_and_backwards_show_every_feature_once(catalog: SmallCatalog, sort: str, order: str):

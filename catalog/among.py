@@ -1,0 +1,54 @@
+"""A column among many numbers, sent as one value, so that the statement is the same however many there are.
+
+An IN list has a parameter for each number: the statement is put together anew each time, and PostgreSQL can keep no
+plan for it.
+"""
+
+import json
+from typing import Any
+
+from sqlalchemy import BigInteger, Boolean, ColumnElement, bindparam
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Text, TypeDecorator
+
+
+def among(column: InstrumentedAttribute[int], name: str) -> ColumnElement[bool]:
+    """Whether the column is in the list of whole numbers that is bound under the name when the statement is run."""
+    return _Among(column, bindparam(name, type_=_NumberList()))
+
+
+class _NumberList(TypeDecorator[list[int]]):
+    """A list of whole numbers: an array on PostgreSQL, JSON text on SQLite."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Any) -> Any:
+        """The type that the driver sees."""
+        return dialect.type_descriptor(ARRAY(BigInteger()) if dialect.name == "postgresql" else Text())
+
+    def process_bind_param(self, value: list[int] | None, dialect: Any) -> Any:
+        """The value that the driver sees."""
+        return value if dialect.name == "postgresql" else json.dumps(value)
+
+
+class _Among(FunctionElement[bool]):
+    """Of two clauses: a column and a list of numbers."""
+
+    type = Boolean()
+    inherit_cache = True
+
+
+@compiles(_Among, "postgresql")
+def _on_postgresql(element: _Among, compiler: Any, **options: Any) -> str:
+    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} = ANY({numbers})"
+
+
+@compiles(_Among, "sqlite")
+def _on_sqlite(element: _Among, compiler: Any, **options: Any) -> str:
+    column, numbers = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"{column} IN (SELECT value FROM json_each({numbers}))"
