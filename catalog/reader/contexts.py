@@ -36,7 +36,7 @@ def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int
 
 def _document_names(connection: Connection, corpus_id: int, numbers: set[int]) -> dict[int, str]:
     rows = connection.execute(_names_query(), {"corpus": corpus_id, "numbers": list(numbers)})
-    return {number: name for number, name in rows}
+    return {row.number: row.name for row in rows}
 
 
 @cache
