@@ -19,6 +19,7 @@ from catalog.engine import make_engine
 from catalog.revision import check_revision
 
 DEFAULT_PORT = 8000
+LAST_PORT = 65_535
 
 
 class ServeError(AppError):
@@ -30,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     settings = AppSettings.from_environment()
     try:
+        if not 0 <= options.port <= LAST_PORT:
+            raise ServeError(f"--port {options.port}: a port is a number from 0 to {LAST_PORT}; 0 takes a free one.")
         settings = _with_hosts(settings, options)
         check_revision(make_engine(settings.catalog.database_url))
         listener = listen(options.host, options.port)

@@ -23,6 +23,12 @@ def test_a_port_in_use_is_named_with_another(capsys: pytest.CaptureFixture[str],
     assert f"--port {port + 1}" in error
 
 
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_cannot_be_is_refused(port: str, capsys: pytest.CaptureFixture[str]):
+    assert serve.main(["--port", port]) == 1
+    assert f"--port {port}: a port is a number from 0 to 65535" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "lab.example.org"])
 def test_a_public_address_must_be_asked_for_twice(host: str, capsys: pytest.CaptureFixture[str]):
     assert serve.main(["--host", host]) == 1
