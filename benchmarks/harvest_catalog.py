@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
 from benchmarks.harvest_world import N_LAYERS
 from catalog.engine import make_engine, make_session, session_scope
-from catalog.records import ContextBatch, CorpusRecord, DictionaryRecord, HarvestRecord, ModelRecord
+from catalog.records import CorpusRecord, DictionaryRecord, HarvestRecord, ModelRecord
 from catalog.revision import migrate
 from catalog.tokens import Vocabulary
 from catalog.writer import CatalogWriter
@@ -15,11 +13,11 @@ from worker.corpus.contexts import ContextTable
 from worker.harvest.plan import HarvestPlan
 from worker.harvest.result import HarvestResult, WeightResult
 from worker.jobs.feature_records import feature_records, summary_record
+from worker.jobs.shown_contexts import context_batches, contexts_shown
 from worker.lm.model import LanguageModel
 from worker.sae.dictionary import Dictionary
 
 HARVEST, MODEL, CORPUS = "benchmark", "benchmark-model", "benchmark-corpus"
-_CONTEXTS_AT_ONCE = 4096
 
 
 class BenchmarkCatalog:
@@ -43,7 +41,7 @@ class BenchmarkCatalog:
         with make_session(self._engine, write=True) as session:
             writer = CatalogWriter(session)
             names = {number: f"document {number}" for number in range(plan.n_documents)}
-            writer.add_contexts(HARVEST, _batches(contexts, _shown(results)), document_names=names)
+            writer.add_contexts(HARVEST, context_batches(contexts, contexts_shown(results)), document_names=names)
             for slug, result, weight in zip(self._slugs, results, weights, strict=True):
                 writer.write_features(HARVEST, slug, feature_records(result, weight))
                 writer.write_summary(HARVEST, slug, summary_record(result.summary))
@@ -67,35 +65,6 @@ class BenchmarkCatalog:
                 writer.add_dictionary(_dictionary_record(slug, dictionary))
             writer.add_corpus(_corpus_record(plan, model))
             writer.add_harvest(_harvest_record(plan, self._slugs))
-
-
-def _shown(results: Sequence[HarvestResult]) -> np.ndarray:
-    groups = [
-        columns.context_ids
-        for result in results
-        for columns in (
-            result.top,
-            result.bands.contexts,
-            result.controls,
-            result.reserve.contexts,
-            result.reserve.controls,
-        )
-    ]
-    return np.unique(np.concatenate(groups))
-
-
-def _batches(contexts: ContextTable, ids: np.ndarray) -> list[ContextBatch]:
-    chunks = [ids[start : start + _CONTEXTS_AT_ONCE] for start in range(0, len(ids), _CONTEXTS_AT_ONCE)]
-    return [
-        ContextBatch(
-            context_ids=chunk,
-            document_ids=contexts.document_ids[chunk],
-            starts=contexts.starts[chunk],
-            lengths=contexts.row_lengths(chunk),
-            token_ids=contexts.token_ids(chunk),
-        )
-        for chunk in chunks
-    ]
 
 
 def _model_record(model: LanguageModel) -> ModelRecord:

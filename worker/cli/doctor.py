@@ -15,7 +15,7 @@ from catalog.errors import CatalogError
 from catalog.records import DictionaryRecord, ModelRecord
 from catalog.revision import check_revision, database_revision
 from worker.cli.options import verb_parser
-from worker.cli.output import Output, human
+from worker.cli.output import Output
 from worker.errors import WorkerError
 from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.ledger import Ledger
@@ -120,7 +120,7 @@ def _product_seconds(dtype: torch.dtype, device: torch.device) -> float:
 def _free_space(home: Path) -> Finding:
     existing = next(folder for folder in (home, *home.parents) if folder.exists())
     free = shutil.disk_usage(existing).free
-    text = f"{human(free)}B free at {home}"
+    text = f"{free / 1e9:.1f} GB free at {home}"
     return Finding("disk", free >= LEAST_FREE_BYTES, text if free >= LEAST_FREE_BYTES else f"only {text}; free some")
 
 

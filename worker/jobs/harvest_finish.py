@@ -1,15 +1,14 @@
 """The last step of a harvest: fold the shards, weigh the dictionaries, and write it all to the catalog."""
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from catalog.engine import make_session
-from catalog.records import POSITION_TOKENS, ContextBatch, DictionaryRecord
+from catalog.records import POSITION_TOKENS, DictionaryRecord
 from catalog.writer import CatalogWriter
-from worker.corpus.contexts import ContextTable
 from worker.harvest.merge import merge_shards
 from worker.harvest.result import HarvestResult, WeightResult
 from worker.harvest.weights import weight_results
@@ -17,10 +16,10 @@ from worker.jobs.context import JobContext
 from worker.jobs.feature_records import feature_records, summary_record
 from worker.jobs.harvest_shard import OpenHarvest, open_harvest
 from worker.jobs.progress import Progress
+from worker.jobs.shown_contexts import context_batches, contexts_shown
 from worker.sae.dictionary import Dictionary
 from worker.train.evaluate import measure_quality
 
-CONTEXTS_AT_ONCE = 4096
 QUALITY_CONTEXTS = 256
 LOSS_CONTEXTS = 64
 TRAINED_KINDS = ("relu", "topk", "jumprelu")
@@ -75,7 +74,7 @@ def _store(
     harvest_id, written = harvest.record.id, 0
     with make_session(context.ledger.engine, write=True) as session:
         writer = CatalogWriter(session)
-        batches = _context_batches(harvest.inputs.contexts, _contexts_shown(results))
+        batches = context_batches(harvest.inputs.contexts, contexts_shown(results))
         names = dict(enumerate(harvest.inputs.corpus.document_names))
         writer.add_contexts(harvest_id, batches, document_names=names)
         for record, result, weight in zip(harvest.inputs.records, results, weights, strict=True):
@@ -91,34 +90,6 @@ def _store(
         writer.set_token_counts(harvest_id, results[0].corpus.token_counts)
         writer.add_provenance(harvest_id, {POSITION_TOKENS: results[0].corpus.position_tokens.tolist()})
         session.commit()
-
-
-def _contexts_shown(results: Sequence[HarvestResult]) -> np.ndarray:
-    """Every context that some feature refers to, ascending."""
-    groups = [
-        columns.context_ids
-        for result in results
-        for columns in (
-            result.top,
-            result.bands.contexts,
-            result.controls,
-            result.reserve.contexts,
-            result.reserve.controls,
-        )
-    ]
-    return np.unique(np.concatenate(groups))
-
-
-def _context_batches(contexts: ContextTable, ids: np.ndarray) -> Iterator[ContextBatch]:
-    for start in range(0, len(ids), CONTEXTS_AT_ONCE):
-        chosen = ids[start : start + CONTEXTS_AT_ONCE].astype(np.int64)
-        yield ContextBatch(
-            context_ids=chosen,
-            document_ids=contexts.document_ids[chosen],
-            starts=contexts.starts[chosen],
-            lengths=contexts.row_lengths(chosen),
-            token_ids=contexts.token_ids(chosen),
-        )
 
 
 def _measure(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
