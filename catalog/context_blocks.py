@@ -1,6 +1,6 @@
-"""Contexts in blocks of eight neighbours, each block one deflated run of bytes.
+"""Contexts in blocks of sixteen neighbours, each block one deflated run of bytes.
 
-A block of real text takes about half of what its token ids take as 16-bit numbers, and reading one is ten to twenty
+A block of real text takes about half of what its token ids take as 16-bit numbers, and reading one is some twenty
 microseconds, so the sixty contexts of a feature page come from one query and a few milliseconds.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from catalog.errors import BadRecord, CorruptRow
 from catalog.records import ContextBatch
 
-BLOCK_SIZE = 8
+BLOCK_SIZE = 16
 VERSION = 2
 _HEADER = struct.Struct("<BBB")
 _LEVEL = 6
