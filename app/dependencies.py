@@ -1,10 +1,9 @@
 """What a route is handed: a view of the catalog for the length of one request, and the site it prints with."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 from sqlalchemy import Engine
@@ -12,7 +11,7 @@ from sqlalchemy import Engine
 from app.library import Library, Shelf
 from app.paths import SitePaths
 from app.settings import AppSettings
-from catalog.engine import make_session
+from catalog.engine import session_scope
 from catalog.reader import CatalogReader
 
 
@@ -36,14 +35,15 @@ def site_of(request: Request) -> Site:
     return request.app.state.site
 
 
-async def library_of(request: Request) -> AsyncIterator[Library]:
-    """A reading session that ends with the request. Only its end may wait for the database, and does so in a thread."""
+def library_of(request: Request) -> Iterator[Library]:
+    """A reading session that ends with the request.
+
+    A plain generator: FastAPI ends it in a thread beyond the limit of threads. Where an end had to wait for one of
+    them, requests that wait for a connection could hold them all.
+    """
     site = site_of(request)
-    session = make_session(site.engine)
-    try:
+    with session_scope(site.engine) as session:
         yield Library(CatalogReader(session), site.shelf)
-    finally:
-        await run_in_threadpool(session.close)
 
 
 async def _site(request: Request) -> Site:
