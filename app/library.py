@@ -76,9 +76,7 @@ class Shelf:
         return kept[1] if kept is not None and self._clock() - kept[0] < KEPT_FOR_S else None
 
     def keep_head(self, slug: str, harvest_id: str | None, head: PageHead) -> None:
-        """Keep what was read anew; what is kept already grows no younger."""
-        if self.head(slug, harvest_id) is not None:
-            return
+        """Keep a head for KEPT_FOR_S."""
         if len(self._heads) >= MOST_KEPT:
             self._heads.clear()
         self._heads[slug, harvest_id] = (self._clock(), head)
@@ -131,7 +129,7 @@ class Library:
             data = self.reader.feature_page_data(slug, index, harvest_id, head=head)
         except NotFound as error:
             raise self._explained(error, slug, index) from error
-        if data.head is not None:
+        if head is None and data.head is not None:
             self._shelf.keep_head(slug, harvest_id, data.head)
         return FeatureSource(data, self.tokens(data.dictionary))
 

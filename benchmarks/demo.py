@@ -10,7 +10,6 @@ is reached and, as the last line, one JSON object: seconds, and seconds by stage
 import argparse
 import json
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -38,7 +37,7 @@ def main() -> int:
         try:
             stages = watch(f"http://127.0.0.1:{port}", began, lambda: process.poll() is None, limit=options.limit)
         finally:
-            process.send_signal(signal.SIGINT)
+            process.terminate()
             process.wait(timeout=30)
     seconds = stages.get("full feature page")
     print(json.dumps({"seconds": seconds, "stages": stages, "cores": os.cpu_count()}))

@@ -12,7 +12,6 @@ import argparse
 import http.client
 import json
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -35,11 +34,11 @@ def main() -> int:
     command = [sys.executable, "-m", "featurescope", "serve", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=dict(os.environ))
     try:
-        client = _Client(port)
+        client = _Client(port, process)
         figures = {slug: _measure(client, slug, d_sae, options.pages) for slug, d_sae in _dictionaries(client)}
         floor = _summary([client.get("/metrics") for _ in range(options.pages)])
     finally:
-        process.send_signal(signal.SIGINT)
+        process.terminate()
         process.wait(timeout=30)
     print(json.dumps({"pages": figures, "least_request": floor, "machine": describe_machine()}))
     return 0 if figures else 1
@@ -48,7 +47,7 @@ def main() -> int:
 class _Client:
     """One connection that is kept, as a browser's is."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, server: subprocess.Popen[bytes]) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         until = time.monotonic() + STARTS_WITHIN_S
         while True:
@@ -56,8 +55,8 @@ class _Client:
                 self._connection.connect()
                 return
             except ConnectionRefusedError:
-                if time.monotonic() > until:
-                    raise
+                if time.monotonic() > until or server.poll() is not None:
+                    raise SystemExit("The server did not start; what it said stands above.") from None
                 time.sleep(0.1)
 
     def get(self, path: str) -> tuple[float, bytes]:

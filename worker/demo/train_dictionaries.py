@@ -9,13 +9,14 @@ measured is the bf16-rounded weights that are shipped, read back from their file
 import argparse
 import json
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from worker.corpus.contexts import ContextTable, cut_contexts
 from worker.demo.architecture import MODEL_FOLDER
@@ -43,7 +44,7 @@ FOLDERS: Mapping[str, DictionaryConfig] = {
 }
 # The share of each feature's TopK firings, the weakest, that its threshold drops.
 DROPPED: Mapping[str, float] = {"demo-resid-mid": 0.3, "demo-resid-late": 0.35, "demo-mlp-mid": 0.2}
-THRESHOLD_CONTEXTS = 8192
+THRESHOLD_BLOCKS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +102,13 @@ def train(model: LanguageModel, *, n_tokens: int) -> tuple[Dictionary, ...]:
 def set_thresholds(model: LanguageModel, trained: tuple[Dictionary, ...]) -> tuple[Dictionary, ...]:
     """Each dictionary with the thresholds of DROPPED, read off a sample of the training text."""
     contexts = stream_contexts(open_stream("train"))
-    hook_names = list(dict.fromkeys(dictionary.hook_name for dictionary in trained))
-    source = ContextBlocks(model, contexts, hook_names, seed=1)
-    blocks = list(islice(source.blocks(0), THRESHOLD_CONTEXTS // 64))
+
+    def acts_at(hook_name: str) -> Iterator[Tensor]:
+        source = ContextBlocks(model, contexts, (hook_name,), seed=1)
+        return (block[hook_name] for block in islice(source.blocks(0), THRESHOLD_BLOCKS))
+
     return tuple(
-        with_thresholds(dictionary, (block[dictionary.hook_name] for block in blocks), quantile=DROPPED[name])
+        with_thresholds(dictionary, acts_at(dictionary.hook_name), quantile=DROPPED[name])
         for name, dictionary in zip(FOLDERS, trained, strict=True)
     )
 
