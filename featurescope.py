@@ -28,6 +28,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "status": ("worker.cli.status", "show dictionaries, harvests, jobs and workers"),
     "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),
     "doctor": ("worker.cli.doctor", "check this machine, the database and the files"),
+    "digest": ("worker.cli.digest", "one checksum over everything the catalog says, to compare two of them by"),
     "migrate": ("worker.cli.migrate", "create the database, or bring it to this version"),
 }
 

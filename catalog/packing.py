@@ -228,17 +228,25 @@ def _seal(numbers: NDArray[np.uint8], halves: NDArray[np.uint8], singles: NDArra
     return _HEADER.pack(VERSION, 0, len(numbers)) + body
 
 
-def _open(packed: bytes) -> tuple[NDArray[np.int64], bytes]:
-    """The whole numbers, and the bytes behind them."""
+def inflated(packed: bytes) -> tuple[int, bytes]:
+    """The bytes as they were before they were deflated, and how many of them are whole numbers.
+
+    Raises CorruptRow where they are damaged or of another version.
+    """
     if len(packed) < _HEADER.size:
         raise CorruptRow(f"A packed feature has {len(packed)} bytes, fewer than its header.")
     version, flags, n_numbers = _HEADER.unpack_from(packed)
     if version != VERSION:
         raise CorruptRow(f"A packed feature is of version {version}; this code reads {VERSION}. Update the code.")
     try:
-        body = zlib.decompress(packed[_HEADER.size :]) if flags & _DEFLATED else packed[_HEADER.size :]
+        return n_numbers, zlib.decompress(packed[_HEADER.size :]) if flags & _DEFLATED else packed[_HEADER.size :]
     except zlib.error as error:
         raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+
+
+def _open(packed: bytes) -> tuple[NDArray[np.int64], bytes]:
+    """The whole numbers, and the bytes behind them."""
+    n_numbers, body = inflated(packed)
     numbers = decode_varints(body[:n_numbers])
     if len(body) < n_numbers or len(numbers) < len(layout.HEAD):
         raise CorruptRow("A packed feature is cut off.")
