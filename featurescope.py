@@ -4,7 +4,6 @@ The only place that knows both. A verb's module is loaded when the verb is typed
 """
 
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,9 @@ OK = 0
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+
+LOG_VARIABLE = "FEATURESCOPE_LOG"
+LOG_OPTION = "--log-format"
 
 VERBS: dict[str, tuple[str, str]] = {
     "demo": ("worker.cli.demo", "harvest the bundled model and browse its features: start here"),
@@ -50,6 +52,7 @@ Your own model and dictionary:
 All data is kept under FEATURESCOPE_HOME (default ./featurescope-data).
 FEATURESCOPE_DATABASE_URL=postgresql://... uses Postgres instead of SQLite.
 Every verb takes --json (one JSON object on the last line) and --debug (the whole stack trace).
+The log goes to stderr: FEATURESCOPE_LOG=json, or --log-format json, writes a JSON object a line.
 
 exit codes: 0 done, 1 it failed and the message says why, 2 wrong usage, 130 stopped with Ctrl-C
 """
@@ -66,7 +69,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"There is no verb {verb!r}.{_nearest(verb)}\nfeaturescope --help lists them.", file=sys.stderr)
         return MISUSED
     debug = "--debug" in rest
-    return _run(verb, [word for word in rest if word != "--debug"], debug=debug)
+    try:
+        words, log_format = _log_format([word for word in rest if word != "--debug"])
+    except ValueError as error:
+        print(f"featurescope {verb}: {error}", file=sys.stderr)
+        return MISUSED
+    return _run(verb, words, debug=debug, log_format=log_format)
 
 
 def help_text() -> str:
@@ -74,14 +82,30 @@ def help_text() -> str:
     return HELP.format(verbs="\n".join(f"  {verb:<16}{line}" for verb, (_, line) in VERBS.items()))
 
 
-def _run(verb: str, arguments: list[str], *, debug: bool) -> int:
+def _log_format(words: list[str]) -> tuple[list[str], str]:
+    """The words without --log-format, and what it or the environment says. Raises ValueError on another format."""
+    chosen, source, kept = os.environ.get(LOG_VARIABLE) or "plain", LOG_VARIABLE, []
+    coming = iter(words)
+    for word in coming:
+        name, _, value = word.partition("=")
+        if name == LOG_OPTION:
+            chosen, source = value or next(coming, ""), LOG_OPTION
+        else:
+            kept.append(word)
+    if chosen not in ("plain", "json"):
+        raise ValueError(f"{source} is {chosen!r}; it is plain or json.")
+    return kept, chosen
+
+
+def _run(verb: str, arguments: list[str], *, debug: bool, log_format: str) -> int:
     # Idle threads of torch's pool sleep instead of spinning: the compiled reducers want the same cores. Read once, when
     # torch is loaded, so it has to be here; a harvest on two cores is two to three times as fast.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    # For the processes that this one starts.
+    os.environ[LOG_VARIABLE] = log_format
     known = importlib.import_module("worker.errors").WorkerError, importlib.import_module("catalog.errors").CatalogError
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
-    for package in ("app", "catalog", "worker"):
-        logging.getLogger(package).setLevel(logging.DEBUG if debug else logging.INFO)
+    set_up_logging = importlib.import_module("catalog.log_lines").set_up_logging
+    set_up_logging(log_format, debug=debug, process={"process": verb, "pid": os.getpid()})
     try:
         return importlib.import_module(VERBS[verb][0]).main(arguments) or OK
     except SystemExit as stop:  # argparse, after --help or wrong usage

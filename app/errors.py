@@ -1,17 +1,18 @@
 """Errors as pages for people and as JSON for programs: what is wrong, and the way out."""
 
 import logging
-import uuid
 from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested
+from app.requests import request_id
 from catalog.errors import BadQuery, CatalogError, NotFound, Unreachable, WrongRevision
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,32 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(AppError, _answer_own)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
-    app.add_exception_handler(Exception, _answer_unexpected)
+
+
+class Unfailing:
+    """Answers what nobody foresaw with our own page, inside the layers that mark, measure and log every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on. An answer that has begun cannot be taken back: then the error goes to the server."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        has_begun = False
+
+        async def send_seen(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_seen)
+        except Exception as error:
+            if has_begun:
+                raise
+            await _answer_unexpected(Request(scope, receive), error)(scope, receive, send)
 
 
 def answer(request: Request, problem: Problem) -> Response:
@@ -51,7 +77,8 @@ def answer(request: Request, problem: Problem) -> Response:
     if request.url.path.removeprefix(site_of(request).paths.prefix).startswith("/api/"):
         body = {"error": {"code": problem.code, "message": problem.message, "hint": problem.hint}}
         return JSONResponse(body, status_code=problem.status)
-    return site_of(request).page("error.html", status=problem.status, error=problem)
+    site = site_of(request)
+    return site.page("error.html", status=problem.status, error=problem, request_id=request_id(request))
 
 
 def _answer_catalog(request: Request, error: Exception) -> Response:
@@ -61,12 +88,12 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(request, Problem(400, "bad_query", "That list cannot be made", str(error)))
     if isinstance(error, WrongRevision | Unreachable):
         return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
-    log.error("catalog error on %s: %s", request.url.path, error)
+    log.error("The catalog failed on %s: %s", request.url.path, error)
     return answer(request, Problem(500, "catalog_error", "The catalog failed", str(error)))
 
 
 def _answer_own(request: Request, error: Exception) -> Response:
-    log.error("error on %s: %s", request.url.path, error)
+    log.error("The page %s cannot be made: %s", request.url.path, error)
     return answer(request, Problem(500, "app_error", "This page cannot be made", str(error)))
 
 
@@ -103,9 +130,8 @@ def _answer_invalid(request: Request, error: Exception) -> Response:
 
 
 def _answer_unexpected(request: Request, error: Exception) -> Response:
-    number = uuid.uuid4().hex[:8]
-    log.error("error %s on %s", number, request.url.path, exc_info=error)
-    message = f"Something failed while this page was made. It is in the log as error {number}."
+    log.error("Something failed on %s.", request.url.path, exc_info=error)
+    message = f"Something failed while this page was made. It is in the log under request {request_id(request)}."
     return answer(
         request, Problem(500, "internal", "Our fault", message, "Try again, or tell whoever runs this server.")
     )

@@ -4,9 +4,10 @@ from fastapi import FastAPI
 
 from app.compression import RemoteGZip
 from app.dependencies import Site
-from app.errors import add_error_answers
+from app.errors import Unfailing, add_error_answers
 from app.metrics import Metrics, Stopwatch
 from app.paths import SitePaths, StaticFileHashes
+from app.requests import RequestLog
 from app.routes import api_dictionaries, api_features, api_jobs, compare, dictionaries, features, health, home, jobs
 from app.security import Guard
 from app.settings import AppSettings
@@ -41,7 +42,10 @@ def create_app(settings: AppSettings) -> FastAPI:
         app.include_router(module.router)
     app.mount("/static", CachedStaticFiles(directory=STATIC), name="static")
     add_error_answers(app)
+    # The last one added is the outermost.
+    app.add_middleware(Unfailing)
     app.add_middleware(RemoteGZip, minimum_size=1024, compresslevel=4)
-    app.add_middleware(Stopwatch, metrics=metrics)
     app.add_middleware(Guard, allowed_hosts=settings.allowed_hosts)
+    app.add_middleware(Stopwatch, metrics=metrics)
+    app.add_middleware(RequestLog, is_on=settings.access_log)
     return app

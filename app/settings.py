@@ -17,12 +17,14 @@ class AppSettings:
 
     allowed_hosts: names the server answers to; loopback names unless others are given.
     path_prefix: what a proxy puts before every path. guide: the curated start page, which may be missing.
+    access_log: write a line for every request.
     """
 
     catalog: CatalogSettings
     allowed_hosts: tuple[str, ...] = LOOPBACK_HOSTS
     path_prefix: str = ""
     guide: Path = PROJECT / "assets" / "demo.json"
+    access_log: bool = True
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] | None = None) -> "AppSettings":

@@ -20,6 +20,7 @@ from catalog.revision import check_revision
 
 DEFAULT_PORT = 8000
 LAST_PORT = 65_535
+BACKLOG = 2_048
 
 
 class ServeError(AppError):
@@ -33,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if not 0 <= options.port <= LAST_PORT:
             raise ServeError(f"--port {options.port}: a port is a number from 0 to {LAST_PORT}; 0 takes a free one.")
-        settings = _with_hosts(settings, options)
+        settings = replace(_with_hosts(settings, options), access_log=options.access_log)
         check_revision(make_engine(settings.catalog.database_url))
         listener = listen(options.host, options.port)
     except AppError as error:
@@ -44,18 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     # What is loaded by now stays for good, and need not be looked through each time garbage is collected (0.1 s).
     gc.collect()
     gc.freeze()
-    config = uvicorn.Config(app, log_level="warning", access_log=False, proxy_headers=options.behind_proxy)
+    # Our own layer writes the line for each request, and the server's warnings go where all other lines go.
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, proxy_headers=options.behind_proxy
+    )
     uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A socket bound to the address. Raises ServeError naming what is in the way and the way out."""
+    """A socket on which requests wait until they are taken. Raises ServeError naming what is in the way."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError as error:
         listener.close()
         raise ServeError(_reason(host, port, error)) from error
@@ -117,5 +122,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--public", action="store_true", help="yes, listen where other machines can reach it")
     parser.add_argument("--allow-host", action="append", default=[], metavar="NAME", help="a further name to answer to")
     parser.add_argument("--behind-proxy", action="store_true", help="trust X-Forwarded headers of a proxy in front")
+    parser.add_argument(
+        "--access-log",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="write a line to the log for every request (default: yes)",
+    )
+    parser.add_argument("--log-format", choices=["plain", "json"], help="how the log on stderr is written")
     parser.add_argument("--json", action="store_true", help="announce the address as one JSON object")
     return parser

@@ -71,7 +71,7 @@ def test_an_unexpected_failure_is_numbered_and_tells_nothing(stored_url: str, tm
 
     client = TestClient(app, base_url=BASE, raise_server_exceptions=False)
     page = text_of(soup_of(client, "/breaks", status=500))
-    assert "in the log as error" in page
+    assert "in the log under request" in page
     assert "secret" not in page
 
 

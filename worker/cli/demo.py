@@ -39,7 +39,7 @@ def main(argv: Sequence[str]) -> int:
     url = f"http://{options.host}:{options.port}"
     with Processes() as processes:
         if not options.no_serve:
-            processes.start("app", app_arguments(options))
+            processes.start("app", app_arguments(options, access_log=False))
             output.say(f"Featurescope is at {url}/ (Ctrl-C stops it).")
         ledger = open_ledger(settings)
         processes.start("worker", worker_arguments())

@@ -16,6 +16,7 @@ def verb_parser(verb: str, says: str, *, examples: str = "") -> argparse.Argumen
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line, for programs")
     parser.add_argument("--debug", action="store_true", help="show the whole stack trace when something fails")
+    parser.add_argument("--log-format", choices=["plain", "json"], help="how the log on stderr is written")
     return parser
 
 

@@ -63,11 +63,12 @@ class Processes:
         self.stop()
 
 
-def app_arguments(options: argparse.Namespace) -> list[str]:
+def app_arguments(options: argparse.Namespace, *, access_log: bool = True) -> list[str]:
     """The command line of the app, from the options of `add_address`."""
     public = ["--public"] if options.public else []
     names = [word for name in options.allow_host for word in ("--allow-host", name)]
-    return ["serve", "--host", options.host, "--port", str(options.port), *public, *names]
+    quiet = [] if access_log else ["--no-access-log"]
+    return ["serve", "--host", options.host, "--port", str(options.port), *public, *names, *quiet]
 
 
 def worker_arguments() -> list[str]:
