@@ -57,10 +57,10 @@ def test_every_request_is_one_json_line_with_its_id_and_without_its_query(stored
     requests = sorted((line for line in told if line["logger"] == "app.requests"), key=lambda line: line["status"])
     assert [(line["method"], line["path"], line["status"]) for line in requests] == [
         ("GET", "/d/tiny-mid/0", 200),
-        ("GET", "/nothing%0Ahere", 404),
         ("GET", "/", 400),
+        ("GET", "/nothing%0Ahere", 404),
     ]
-    assert [line["request"] for line in requests][::2] == ["trace-1.a_B", refused.headers["x-request-id"]]
+    assert [line["request"] for line in requests][:2] == ["trace-1.a_B", refused.headers["x-request-id"]]
     assert all(line["ms"] > 0 and line["bytes"] > 0 and line["process"] == "serve" for line in requests)
     assert "hush" not in "".join(lines)
 
