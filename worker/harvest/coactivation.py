@@ -59,6 +59,15 @@ class Coactivation:
         reducer._append(arrays["hashes"], arrays["lengths"], arrays["features"])
         return reducer
 
+    def under(self, bar: int) -> Self:
+        """The same without the tokens of a hash above the bar."""
+        self._trim()
+        hashes, lengths, features = self._pieces[0]
+        chosen = np.flatnonzero(hashes <= np.uint64(bar))
+        kept = type(self)(self._d_sae, bar=bar, seed=0, max_entries=self._max_entries)
+        kept._append(hashes[chosen], lengths[chosen], _gather(np.cumsum(lengths), features, chosen, lengths[chosen]))
+        return kept
+
     def result(self, threads: Threads) -> CoactivationColumns:
         """Partners of each feature by Jaccard, ties to the lower index."""
         self._trim()

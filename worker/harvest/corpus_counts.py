@@ -33,11 +33,12 @@ class CorpusCounts:
         self._totals += (len(batch.kept), batch.special_tokens, len(documents), new)  # pyright: ignore[reportOperatorIssue]
         self._last_document = int(documents[-1]) if len(documents) else self._last_document
 
-    def merge(self, other: Self) -> None:
-        """Add what another reducer saw of other documents."""
+    def merge(self, other: Self, *, share_a_document: bool = False) -> None:
+        """Add what another reducer saw. share_a_document: whether both saw a part of the same one."""
         self._by_token += other._by_token
         self._by_position += other._by_position
         self._totals += other._totals
+        self._totals[3] -= share_a_document
 
     def arrays(self) -> dict[str, np.ndarray]:
         """State to be saved."""

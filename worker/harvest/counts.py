@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 
 from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
@@ -30,7 +30,7 @@ class Counts:
     """Counts, sums and peak of each feature.
 
     Documents are counted by noticing a new one, so a document's contexts have to come one after
-    another, and a document must not be shared by two reducers that are merged.
+    another; what two reducers that are merged share of a document is told to `merge`.
     """
 
     def __init__(self, d_sae: int) -> None:
@@ -58,9 +58,11 @@ class Counts:
 
         threads.over(firings.d_sae, add)
 
-    def merge(self, other: Self) -> None:
-        """Add what another reducer saw of other documents."""
+    def merge(self, other: Self, *, in_both: Bool[np.ndarray, " d_sae"] | None = None) -> None:
+        """Add what another reducer saw. in_both: features that fire on both sides of a document that both share."""
         self._counts += other._counts
+        if in_both is not None:
+            self._counts[:, 2] -= in_both
         for mine, theirs in ((self._sums, other._sums), (self._squares, other._squares)):
             carry(theirs)
             mine += theirs

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from worker.harvest.batch import Batch, Contexts, make_batch
 from worker.harvest.corpus_counts import CorpusCounts
+from worker.harvest.edges import EdgeDocuments
 from worker.harvest.encode import Encoder, HarvestWeights
 from worker.harvest.errors import HarvestError
 from worker.harvest.firings import firings_of
@@ -77,7 +78,7 @@ def harvest_shard(
     _check_conventions(plan, dictionaries)
     check_memory(plan, [dictionary.d_sae for dictionary in dictionaries])
     with Threads(torch.get_num_threads()) as threads:
-        pass_ = _Pass(plan, dictionaries, contexts, torch.device(device), threads)
+        pass_ = _Pass(plan, shard, dictionaries, contexts, device=torch.device(device), threads=threads)
         total = int(np.asarray(contexts.lengths[plan.shards[shard] : plan.shards[shard + 1]]).sum(dtype=np.int64))
         done = 0
         for context_ids, width in shard_batches(plan, shard, contexts):
@@ -94,8 +95,10 @@ class _Pass:
     def __init__(
         self,
         plan: HarvestPlan,
+        shard: int,
         dictionaries: Sequence[HarvestDictionary],
         contexts: Contexts,
+        *,
         device: torch.device,
         threads: Threads,
     ) -> None:
@@ -105,7 +108,14 @@ class _Pass:
         self._hook_of = [dictionary.hook_name for dictionary in dictionaries]
         self._encoders = [Encoder(each.harvest_weights(), dtype=dtype, device=device) for each in dictionaries]
         self._reducers = [
-            Reducers.empty(plan, each.d_sae, pool_ids=pool, ranges=threads.ranges(each.d_sae)) for each in dictionaries
+            Reducers.empty(
+                plan,
+                each.d_sae,
+                edges=EdgeDocuments(each.d_sae, contexts, *plan.shards[shard : shard + 2]),
+                pool_ids=pool,
+                ranges=threads.ranges(each.d_sae),
+            )
+            for each in dictionaries
         ]
         self._corpus = CorpusCounts(plan.d_vocab, plan.n_ctx)
 

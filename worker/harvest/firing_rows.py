@@ -44,6 +44,18 @@ class KeptRows:
         _gather(self.firing_offsets, self.positions, self.activations, rows, firing_offsets, positions, activations)
         return type(self)(offsets, self.context_ids[rows], firing_offsets, positions, activations)
 
+    def features(self, rows: Int64[np.ndarray, " chosen"]) -> Int64[np.ndarray, " chosen"]:
+        """The feature that each of some rows belongs to."""
+        return np.searchsorted(self.offsets, rows, side="right") - 1
+
+    def without(self, rows: Int64[np.ndarray, " left_out"]) -> Self:
+        """All rows but those given."""
+        if len(rows) == 0:
+            return self
+        stays = np.ones(len(self.context_ids), np.bool_)
+        stays[rows] = False
+        return self.select(np.flatnonzero(stays), offsets_of(stays)[self.offsets])
+
     def peaks(self) -> Float32[np.ndarray, " row"]:
         """Greatest activation of each row; a row always has one."""
         if len(self.context_ids) == 0:

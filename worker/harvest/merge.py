@@ -1,6 +1,6 @@
-"""Folds the partial results of all shards, in their order, into one result a dictionary."""
+"""From what all shards of a harvest gave to one result a dictionary."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +11,14 @@ from worker.harvest.bands import band_samples, context_columns
 from worker.harvest.batch import Contexts
 from worker.harvest.context_tokens import ContextTokens
 from worker.harvest.controls import Pool, choose_controls
-from worker.harvest.corpus_counts import CorpusCounts
 from worker.harvest.counts import FeatureCounts
-from worker.harvest.partial import load_partial, partial_path
-from worker.harvest.plan import HarvestPlan, pool_ids
+from worker.harvest.fold import Folded, Progress, fold_shards
+from worker.harvest.plan import HarvestPlan
 from worker.harvest.reducers import Reducers
 from worker.harvest.result import CoactivationColumns, CorpusColumns, HarvestResult, ReserveColumns, SummaryCounts
 from worker.harvest.threads import Threads
 from worker.harvest.tokens import ExactCounts, token_statistics
 
-Progress = Callable[[int, int], None]
 DENSE = 0.1
 N_RELATED = 10
 _DENSITY_STEP = 0.25
@@ -41,28 +39,23 @@ def merge_shards(
     on_progress: called after each shard with shards folded and in all.
     Raises HarvestError where a shard is missing, damaged or of another plan.
     """
-    pool = pool_ids(plan, contexts)
-    merged: list[Reducers] = []
-    corpus: CorpusCounts | None = None
-    for shard in range(plan.n_shards):
-        states = load_partial(partial_path(folder, shard), plan.digest)
-        counts = CorpusCounts.from_arrays(states.pop("corpus")["counts"])
-        reducers = [Reducers.from_arrays(plan, states.pop(key), pool_ids=pool) for key in sorted(states, key=int)]
-        if corpus is None:
-            corpus, merged = counts, reducers
-        else:
-            corpus.merge(counts)
-            for mine, theirs in zip(merged, reducers, strict=True):
-                mine.merge(theirs)
-        if on_progress is not None:
-            on_progress(shard + 1, plan.n_shards)
-    assert corpus is not None
-    tokens = ContextTokens(contexts)
-    seen = corpus.result()
-    near = neighbours or [np.empty((0, 0), np.int64)] * len(merged)
+    folded = fold_shards(plan, folder, contexts=contexts, on_progress=on_progress)
+    return results_of(plan, folded, contexts=contexts, neighbours=neighbours)
+
+
+def results_of(
+    plan: HarvestPlan,
+    folded: Folded,
+    *,
+    contexts: Contexts,
+    neighbours: Sequence[Int64[np.ndarray, "d_sae nearest"]] | None = None,
+) -> list[HarvestResult]:
+    """One result a dictionary, from what all shards gave."""
+    tokens, seen = ContextTokens(contexts), folded.corpus.result()
+    near = neighbours or [np.empty((0, 0), np.int64)] * len(folded.reducers)
     with Threads(torch.get_num_threads()) as threads:
-        finish = _Finish(plan, seen, tokens, pool, threads)
-        return [finish.result(reducers, nearest) for reducers, nearest in zip(merged, near, strict=True)]
+        finish = _Finish(plan, seen, tokens, folded.pool_ids, threads)
+        return [finish.result(reducers, nearest) for reducers, nearest in zip(folded.reducers, near, strict=True)]
 
 
 class _Finish:

@@ -63,7 +63,8 @@ class HarvestOptions:
 class HarvestPlan:
     """Everything that decides a harvest's numbers, the model and the dictionaries apart.
 
-    shards: bounds of context ids; shard s is contexts shards[s] to shards[s + 1], whole documents.
+    shards: bounds of context ids; shard s is contexts shards[s] to shards[s + 1], whole documents. The first
+    bound is above 0 where an earlier harvest went through what is before it; it may lie within a document.
     excluded_ids: token ids left out of every reducer. d_vocab: greater than every token id.
     coactivation_bar: a token with a hash of at most this is in the co-activation sample.
     corpus_tokens: text tokens, whatever is excluded later.
@@ -85,6 +86,11 @@ class HarvestPlan:
     def n_shards(self) -> int:
         """Number of shards."""
         return len(self.shards) - 1
+
+    @property
+    def seen(self) -> int:
+        """Contexts that an earlier harvest went through, to which this one adds."""
+        return self.shards[0]
 
     @property
     def digest(self) -> str:
@@ -111,15 +117,22 @@ def plan_harvest(
     excluded_ids: Sequence[int],
     d_vocab: int,
     corpus_hash: str = "",
+    seen: int = 0,
 ) -> HarvestPlan:
     """Cut a corpus into shards and fix its samples.
 
-    Raises HarvestError for an empty corpus, contexts that are not in order of documents, or contexts
-    too long for the storage of positions.
+    seen: contexts at the corpus's start that are not gone through, because an earlier harvest's kept state has them.
+    Raises HarvestError for an empty corpus, one with nothing behind what was seen, contexts that are not in order of
+    documents, or contexts too long for the storage of positions.
     """
     documents, lengths = np.asarray(contexts.document_ids), np.asarray(contexts.lengths, dtype=np.int64)
     if len(lengths) == 0 or lengths.sum() == 0:
         raise HarvestError("The corpus has no tokens, so there is nothing to harvest; add documents to it.")
+    if seen >= len(lengths):
+        raise HarvestError(
+            f"The corpus has {len(lengths):,} contexts and all of them are in the harvest already, so there is nothing "
+            "to add; take more of it, or add another corpus."
+        )
     if np.any(np.diff(documents) < 0):
         raise HarvestError("The contexts are not in order of their documents; build the corpus again.")
     if contexts.n_ctx > LONGEST_CONTEXT:
@@ -135,7 +148,7 @@ def plan_harvest(
         corpus_tokens=int(lengths.sum()),
         n_contexts=len(lengths),
         n_documents=int(np.count_nonzero(np.diff(documents)) + 1),
-        shards=_shards(documents, lengths, options.shard_tokens),
+        shards=_shards(documents, lengths, options.shard_tokens, seen=seen),
         coactivation_bar=_coactivation_bar(lengths + prepend_bos, options),
     )
 
@@ -173,14 +186,18 @@ def pool_ids(plan: HarvestPlan, contexts: Contexts) -> Int64[np.ndarray, " pool"
 
 
 def _shards(
-    documents: Int64[np.ndarray, " context"], lengths: Int64[np.ndarray, " context"], shard_tokens: int | None
+    documents: Int64[np.ndarray, " context"],
+    lengths: Int64[np.ndarray, " context"],
+    shard_tokens: int | None,
+    *,
+    seen: int,
 ) -> tuple[int, ...]:
     total = int(lengths.sum())
     size = shard_tokens or min(max(total // 64, 2**18), 2**22)
     before = np.cumsum(lengths) - lengths
     opens_document = np.diff(documents, prepend=documents[0] - 1) != 0
-    bounds = [0]
-    for start in np.flatnonzero(opens_document):
+    bounds = [seen]
+    for start in seen + np.flatnonzero(opens_document[seen:]):
         if before[start] - before[bounds[-1]] >= size:
             bounds.append(int(start))
     return (*bounds, len(lengths))

@@ -9,6 +9,8 @@ from worker.harvest.compiled import compiled
 from worker.harvest.firings import Firings
 from worker.harvest.threads import Threads
 
+_FEATURES_AT_ONCE = 4096
+
 
 class ControlPool:
     """Which features fire in which contexts of a fixed pool. pool_ids: ascending context ids."""
@@ -47,6 +49,22 @@ class ControlPool:
         reducer = cls(0, pool_ids)
         reducer._fired = arrays["fired"]
         return reducer
+
+    def for_pool(self, pool_ids: Int64[np.ndarray, " pool"]) -> Self:
+        """The same bits for another pool; a context that is not in this one's is silent so far.
+
+        Right where the other pool has no context that this reducer went through and left out of its own.
+        """
+        kept = type(self)(len(self._fired), pool_ids)
+        slots = np.searchsorted(self._pool_ids, pool_ids)
+        known = np.append(self._pool_ids, -1)[slots] == pool_ids
+        for start in range(0, len(self._fired), _FEATURES_AT_ONCE):
+            block = slice(start, start + _FEATURES_AT_ONCE)
+            bits = np.unpackbits(self._fired[block].view(np.uint8), axis=1, bitorder="little")
+            moved = np.zeros((len(bits), kept._fired.shape[1] * 64), np.uint8)
+            moved[:, np.flatnonzero(known)] = bits[:, slots[known]]
+            kept._fired[block] = np.packbits(moved, axis=1, bitorder="little").view(np.uint64)
+        return kept
 
     def result(self) -> UInt64[np.ndarray, "d_sae word"]:
         """Bit s % 64 of word s // 64 is set where the feature fires in context pool_ids[s]."""

@@ -1,7 +1,7 @@
 """All reducers of one dictionary together: updated, saved, read back and merged as one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Int64
 
 from worker.harvest.coactivation import Coactivation
 from worker.harvest.counts import Counts
+from worker.harvest.edges import EdgeDocuments
 from worker.harvest.firings import Firings
 from worker.harvest.histogram import ActivationHistogram
 from worker.harvest.plan import HarvestPlan
@@ -18,13 +19,14 @@ from worker.harvest.sample import ContextSample
 from worker.harvest.threads import Threads
 from worker.harvest.top_contexts import TopContexts
 
-NAMES = ("counts", "histogram", "position", "top", "sample", "pool", "coactivation")
+NAMES = ("edges", "counts", "histogram", "position", "top", "sample", "pool", "coactivation")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reducers:
     """The reducers of one dictionary."""
 
+    edges: EdgeDocuments
     counts: Counts
     histogram: ActivationHistogram
     position: PositionProfile
@@ -39,12 +41,14 @@ class Reducers:
         plan: HarvestPlan,
         d_sae: int,
         *,
+        edges: EdgeDocuments,
         pool_ids: Int64[np.ndarray, " pool"],
         ranges: Sequence[tuple[int, int]],
     ) -> Self:
         """Reducers that have seen nothing. ranges: of features, one for each thread."""
         options = plan.options
         return cls(
+            edges,
             Counts(d_sae),
             ActivationHistogram(d_sae),
             PositionProfile(d_sae, plan.n_ctx),
@@ -61,10 +65,11 @@ class Reducers:
         """Reducers from their saved states; they can be merged, not updated further."""
         options = plan.options
         return cls(
+            EdgeDocuments.from_arrays(arrays["edges"]),
             Counts.from_arrays(arrays["counts"]),
             ActivationHistogram.from_arrays(arrays["histogram"]),
             PositionProfile.from_arrays(arrays["position"]),
-            TopContexts.from_arrays(arrays["top"], options.n_top),
+            TopContexts.from_arrays(arrays["top"], options.n_top, one_per_document=options.one_per_document),
             ContextSample.from_arrays(arrays["sample"], options.n_sample, seed=options.seed),
             ControlPool.from_arrays(arrays["pool"], pool_ids),
             Coactivation.from_arrays(arrays["coactivation"], max_entries=options.coactivation_entries),
@@ -76,9 +81,18 @@ class Reducers:
             getattr(self, name).update(firings, threads)
 
     def merge(self, other: Self) -> None:
-        """Add what others saw of other documents."""
-        for name in NAMES:
+        """Add what others saw of the contexts behind these."""
+        shared = self.edges.shared(other.edges)
+        self.counts.merge(other.counts, in_both=None if shared is None else shared.fired)
+        self.top.merge(other.top, shared=shared)
+        for name in ("edges", "histogram", "position", "sample", "pool", "coactivation"):
             getattr(self, name).merge(getattr(other, name))
+
+    def under(self, plan: HarvestPlan, pool_ids: Int64[np.ndarray, " pool"]) -> Self:
+        """The same with the samples that a plan of more text draws."""
+        return replace(
+            self, pool=self.pool.for_pool(pool_ids), coactivation=self.coactivation.under(plan.coactivation_bar)
+        )
 
     def arrays(self) -> dict[str, dict[str, np.ndarray]]:
         """States to be saved, by reducer."""

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int64, UInt64
 
 from worker.harvest.compiled import compiled, inlined
+from worker.harvest.edges import SharedDocument
 from worker.harvest.firing_rows import KeptRows, RowStore, join_parts, merge_ranked, offsets_of
 from worker.harvest.firings import Firings
 from worker.harvest.threads import Threads
@@ -16,7 +17,7 @@ class TopContexts:
     """Keeps n_top contexts of each feature by (peak, lower context id), at most one a document if asked.
 
     Each feature has an entry bar, the least peak it keeps, so that most contexts are turned away by
-    one comparison. A document must not be shared by two reducers that are merged.
+    one comparison. What two reducers that are merged share of a document is told to `merge`.
     """
 
     def __init__(self, ranges: Sequence[tuple[int, int]], n_top: int, *, one_per_document: bool) -> None:
@@ -28,9 +29,11 @@ class TopContexts:
         """Add a batch."""
         threads.over(len(self._parts), lambda _, a, b: [self._add(part, firings) for part in self._parts[a:b]])
 
-    def merge(self, other: Self) -> None:
-        """Keep the best of both."""
+    def merge(self, other: Self, *, shared: SharedDocument | None = None) -> None:
+        """Keep the best of both. shared: a document of which each may have kept a context."""
         mine, theirs = self.result(), other.result()
+        if shared is not None and self._one_per_document:
+            mine, theirs = _without_twice(mine, theirs, shared)
         self._rows = merge_ranked(mine, theirs, (_peak_ranks(mine), _peak_ranks(theirs)), n=self._n_top)
 
     def arrays(self) -> dict[str, np.ndarray]:
@@ -38,9 +41,9 @@ class TopContexts:
         return self.result().arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], n_top: int) -> Self:
+    def from_arrays(cls, arrays: dict[str, np.ndarray], n_top: int, *, one_per_document: bool) -> Self:
         """A reducer from its saved state; it can be merged, not updated further."""
-        reducer = cls([], n_top, one_per_document=True)
+        reducer = cls([], n_top, one_per_document=one_per_document)
         reducer._rows = KeptRows(**arrays)
         return reducer
 
@@ -94,6 +97,16 @@ def exported(
 def _peak_ranks(rows: KeptRows) -> UInt64[np.ndarray, " row"]:
     """Greater peaks have smaller ranks; the bits of positive floats are in their order."""
     return np.uint64(2**32) - rows.peaks().view(np.uint32).astype(np.uint64)
+
+
+def _without_twice(mine: KeptRows, theirs: KeptRows, shared: SharedDocument) -> tuple[KeptRows, KeptRows]:
+    """Both, without the worse context of each feature that has one of the shared document on either side."""
+    my_rows = np.flatnonzero(mine.context_ids >= shared.start)
+    their_rows = np.flatnonzero(theirs.context_ids < shared.stop)
+    my_features, their_features = mine.features(my_rows), theirs.features(their_rows)
+    _, i, j = np.intersect1d(my_features, their_features, assume_unique=True, return_indices=True)
+    mine_stays = mine.peaks()[my_rows[i]] >= theirs.peaks()[their_rows[j]]
+    return mine.without(my_rows[i[~mine_stays]]), theirs.without(their_rows[j[mine_stays]])
 
 
 @compiled
