@@ -22,6 +22,7 @@ from catalog.records import (
 from catalog.tokens import Vocabulary
 from catalog.writer import contexts, harvests, jobs, labels, models
 from catalog.writer.features import FeatureWriter
+from catalog.writer.turns import take_turn
 
 
 class CatalogWriter:
@@ -35,16 +36,26 @@ class CatalogWriter:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    def take_turn(self) -> None:
+        """Waits for others that are adding models, dictionaries, corpora or harvests; they wait until the commit then.
+
+        For whoever must know what is there before adding to it. What adds them takes a turn by itself.
+        """
+        take_turn(self._session, "registration")
+
     def add_model(self, record: ModelRecord) -> str:
         """Adds a model and gives its slug: the one wished for, with a number behind it where that is taken."""
+        self.take_turn()
         return models.add_model(self._session, record)
 
     def add_vocabulary(self, vocabulary: Vocabulary) -> None:
         """Adds the bytes of a tokenizer's tokens."""
+        self.take_turn()
         models.add_vocabulary(self._session, vocabulary)
 
     def add_dictionary(self, record: DictionaryRecord) -> str:
         """Adds a dictionary and gives its slug; record.harvest is not looked at. Its model must be there."""
+        self.take_turn()
         return models.add_dictionary(self._session, record)
 
     def set_quality(self, slug: str, quality: Mapping[str, Any]) -> None:
@@ -53,6 +64,7 @@ class CatalogWriter:
 
     def add_corpus(self, record: CorpusRecord) -> str:
         """Adds a corpus and gives its slug."""
+        self.take_turn()
         return models.add_corpus(self._session, record)
 
     def add_harvest(self, record: HarvestRecord) -> str:
@@ -60,6 +72,7 @@ class CatalogWriter:
 
         An empty id is replaced by a new one. A harvest that is there already is left as it is.
         """
+        self.take_turn()
         return harvests.add_harvest(self._session, record)
 
     def update_progress(self, harvest_id: str, *, tokens_done: int, status: HarvestStatus = "running") -> None:

@@ -1,7 +1,6 @@
 """Writes contexts in blocks, and the names of the documents they come from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -12,9 +11,9 @@ from catalog.errors import NotFound
 from catalog.records import ContextBatch
 from catalog.schema import ContextBlockRow, ContextSetRow, DocumentRow, HarvestRow
 from catalog.writer.bulk import ShortTransactions
+from catalog.writer.turns import take_turn
 from catalog.writer.upserts import upsert
 
-BLOCKS_AT_ONCE = 256
 Blocks = dict[int, dict[int, StoredContext]]
 
 
@@ -28,8 +27,12 @@ def add_contexts(
     named: set[int] = set()
     total = 0
 
-    def write_blocks(rows: Sequence[dict[str, Any]]) -> None:
-        upsert(session, ContextBlockRow, rows)
+    def write_blocks(given: Sequence[tuple[int, dict[int, StoredContext]]]) -> None:
+        # What is there is read in the turn in which it is written: another harvest may be adding to the same blocks.
+        take_turn(session, "contexts", context_set_id)
+        blocks = dict(given)
+        merged = _merge(_stored(session, context_set_id, blocks), blocks)
+        upsert(session, ContextBlockRow, _block_rows(context_set_id, merged))
 
     def write_names(rows: Sequence[dict[str, Any]]) -> None:
         upsert(session, DocumentRow, rows)
@@ -39,10 +42,7 @@ def add_contexts(
         documents = set(batch.document_ids.tolist()) - named
         named |= documents
         transactions.write(_document_rows(corpus_id, documents, document_names), write_names)
-        for blocks in _portions(split_batch(batch)):
-            merged = _merge(_stored(session, context_set_id, blocks), blocks)
-            session.commit()
-            transactions.write(_block_rows(context_set_id, merged), write_blocks)
+        transactions.write(sorted(split_batch(batch).items()), write_blocks)
     return total
 
 
@@ -63,12 +63,6 @@ def _document_rows(corpus_id: int, numbers: set[int], names: Mapping[int, str]) 
         {"corpus_id": corpus_id, "number": number, "name": names[number].replace("\x00", "")}
         for number in sorted(numbers)
     ]
-
-
-def _portions(blocks: Blocks) -> Iterator[Blocks]:
-    items = iter(sorted(blocks.items()))
-    while portion := dict(islice(items, BLOCKS_AT_ONCE)):
-        yield portion
 
 
 def _stored(session: Session, context_set_id: int, wanted: Blocks) -> Blocks:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from worker.corpus.chunks import Chunk, ChunkLog
 from worker.corpus.document import Document
-from worker.corpus.errors import CorpusError
+from worker.corpus.errors import CorpusBusy, CorpusError
 from worker.corpus.reading import DocumentChunk, Reading
 from worker.corpus.source import Conversation, CorpusSource
 from worker.corpus.tokenized import FORMAT, META, TOKENS, Corpus
@@ -59,7 +59,8 @@ def build_corpus(
     but for eight bytes a document.
     workers: chunks tokenised at once, each on all cores; default 2. max_documents: of those left after
     deduplication. max_tokens: stops after the document that reaches it.
-    Raises CorpusError where there is no text, no disk space, or something else in the folder.
+    Raises CorpusBusy where another process is at it, CorpusError where there is no text, no disk space, or something
+    else in the folder.
     """
     plan = {
         "format": FORMAT,
@@ -78,7 +79,7 @@ def build_corpus(
         with FileLock(folder.with_name(folder.name + ".lock"), timeout=0):
             _Build(source, tokenizer, folder, plan).run(workers or 2, on_progress)
     except Timeout as error:
-        raise CorpusError(
+        raise CorpusBusy(
             f"Another process is building the corpus in {folder}. Wait for it, or stop it first."
         ) from error
     except OSError as error:

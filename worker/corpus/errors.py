@@ -9,3 +9,7 @@ class CorpusError(WorkerError):
 
 class SourceError(CorpusError):
     """A source of documents cannot be found or read."""
+
+
+class CorpusBusy(CorpusError):
+    """Another process is building the same corpus at this moment."""

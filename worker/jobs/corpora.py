@@ -1,16 +1,20 @@
 """Finds the tokenised corpus of a request under the home folder, and makes it where it is not there yet."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from worker.corpus.build import BuildProgress, build_corpus
+from worker.corpus.errors import CorpusBusy
 from worker.corpus.sources import parse_source
 from worker.corpus.tokenized import META, Corpus
 from worker.jobs.errors import JobError
 from worker.jobs.places import content_key, corpus_folder
 from worker.jobs.progress import Stages
 from worker.lm.tokenizer import Tokenizer
+
+LOOK_EVERY_SECONDS = 1.0
 
 
 def corpus_of(
@@ -36,12 +40,28 @@ def corpus_of(
     folder = corpus_folder(home, key)
     if (folder / META).is_file():
         return Corpus.open(folder, tokenizer=tokenizer)
-    progress = stages("Tokenising the corpus", total=max_tokens or 0, unit="tokens")
 
-    def tell(built: BuildProgress) -> None:
-        progress.update(built.tokens, total=max_tokens or built.tokens)
+    def build() -> Corpus:
+        progress = stages("Tokenising the corpus", total=max_tokens or 0, unit="tokens")
 
-    return build_corpus(source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens)
+        def tell(built: BuildProgress) -> None:
+            progress.update(built.tokens, total=max_tokens or built.tokens)
+
+        return build_corpus(
+            source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens
+        )
+
+    return _when_free(build, stages)
+
+
+def _when_free(build: Callable[[], Corpus], stages: Stages) -> Corpus:
+    """The corpus, once nobody else is building it; what was built meanwhile is opened as it is."""
+    while True:
+        try:
+            return build()
+        except CorpusBusy:
+            stages("Waiting for another job that tokenises the same corpus", total=0, unit="")
+            time.sleep(LOOK_EVERY_SECONDS)
 
 
 def _fingerprint(description: Mapping[str, Any]) -> list[tuple[str, int, int]]:

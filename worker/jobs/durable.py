@@ -73,3 +73,9 @@ def enqueue(settings: WorkerSettings, workflow: str, job_id: str, request: Mappi
     queue = PARENT_QUEUE if workflow in PARENT_WORKFLOWS else DEVICE_QUEUE
     with client(settings) as door:
         door.enqueue({"workflow_name": workflow, "queue_name": queue, "workflow_id": job_id}, job_id, dict(request))
+
+
+def is_at_work(settings: WorkerSettings, job_id: str) -> bool:
+    """Whether some worker has the workflow of a job in hand; False while it waits on a queue, or is paused or over."""
+    with client(settings) as door:
+        return bool(door.list_workflows(workflow_ids=[job_id], status="PENDING", load_input=False, load_output=False))

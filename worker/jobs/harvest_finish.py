@@ -9,6 +9,7 @@ import numpy as np
 from catalog.engine import make_session
 from catalog.records import POSITION_TOKENS, DictionaryRecord
 from catalog.writer import CatalogWriter
+from worker.harvest.errors import HarvestError
 from worker.harvest.merge import merge_shards
 from worker.harvest.result import HarvestResult, WeightResult
 from worker.harvest.weights import weight_results
@@ -27,11 +28,19 @@ TRAINED_KINDS = ("relu", "topk", "jumprelu")
 
 def finish(context: JobContext, job_id: str, harvest_id: str) -> dict[str, Any]:
     """Write the results. Doing it twice writes the same; once the harvest is complete nothing is done."""
-    with context.ledger.reading() as reader:
-        done = reader.harvest(harvest_id).status == "complete"
-    if not done:
-        _write_all(context, job_id, open_harvest(context, job_id, harvest_id))
+    if not _is_complete(context, harvest_id):
+        try:
+            _write_all(context, job_id, open_harvest(context, job_id, harvest_id))
+        except HarvestError:
+            # Its shards are gone where a worker that was taken for dead has finished after all.
+            if not _is_complete(context, harvest_id):
+                raise
     return {"harvest": harvest_id}
+
+
+def _is_complete(context: JobContext, harvest_id: str) -> bool:
+    with context.ledger.reading() as reader:
+        return reader.harvest(harvest_id).status == "complete"
 
 
 def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:

@@ -1,18 +1,21 @@
 """The first step of a harvest: open what it reads, fix its plan, and give it a row in the catalog."""
 
 import shutil
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
 import torch
 
 from catalog.records import CorpusRecord, HarvestRecord
+from catalog.writer import CatalogWriter
 from worker.harvest.plan import HarvestOptions, HarvestPlan, plan_harvest
 from worker.jobs.context import JobContext
 from worker.jobs.corpus_spec import corpus_name
 from worker.jobs.errors import JobError
+from worker.jobs.harvest_claim import Claim, claim_harvest
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
-from worker.jobs.ledger import Ledger, now
+from worker.jobs.ledger import now
 from worker.jobs.places import content_key
 from worker.jobs.requests import HarvestRequest, to_json
 
@@ -23,6 +26,7 @@ BYTES_A_TOKEN = 4
 def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[str, Any]:
     """Settle everything that decides the numbers. Doing it twice for one job is doing it once.
 
+    Waits while another job harvests one of the dictionaries.
     Returns {"harvest": id, "shards": how many, "done": whether a complete harvest of the same is there}.
     Raises JobError, CorpusError and the like where something does not fit; nothing is written then.
     """
@@ -31,9 +35,13 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     plan = plan_of(inputs, request)
     key = harvest_key(inputs, plan)
     _check_room(context, inputs)
-    harvest_id, done = _choose_id(context.ledger, job_id, key, again=request.again)
+    claim = Claim(job_id, key, tuple(record.slug for record in inputs.records), again=request.again)
+
+    def add(writer: CatalogWriter, harvest_id: str) -> None:
+        _add_rows(writer, inputs, _record(job_id, harvest_id, request, inputs, plan=plan, key=key))
+
+    harvest_id, done = claim_harvest(context, claim, add)
     if not done:
-        _add_rows(context, inputs, plan, _record(job_id, harvest_id, request, inputs, plan=plan, key=key))
         context.ledger.at_stage(job_id, "Harvesting", total=plan.corpus_tokens, unit="tokens")
     return {"harvest": harvest_id, "shards": plan.n_shards, "done": done}
 
@@ -69,19 +77,6 @@ def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
     )
 
 
-def _choose_id(ledger: Ledger, job_id: str, key: str, *, again: bool) -> tuple[str, bool]:
-    """The id of this job's harvest, and whether a complete one is there already."""
-    with ledger.reading() as reader:
-        same = [harvest for harvest in reader.harvests() if harvest.id.split("-")[0] == key]
-    for harvest in same:
-        if harvest.job_id == job_id:
-            return harvest.id, harvest.status == "complete"
-    complete = [harvest for harvest in same if harvest.status == "complete"]
-    if complete and not again:
-        return complete[0].id, True
-    return (f"{key}-{len(same) + 1}" if same else key), False
-
-
 def _check_room(context: JobContext, inputs: HarvestInputs) -> None:
     features = sum(dictionary.d_sae for dictionary in inputs.dictionaries)
     needed = features * BYTES_A_FEATURE + inputs.contexts.n_tokens * BYTES_A_TOKEN
@@ -93,7 +88,7 @@ def _check_room(context: JobContext, inputs: HarvestInputs) -> None:
         )
 
 
-def _add_rows(context: JobContext, inputs: HarvestInputs, plan: HarvestPlan, record: HarvestRecord) -> None:
+def _add_rows(writer: CatalogWriter, inputs: HarvestInputs, record: HarvestRecord) -> None:
     corpus = CorpusRecord(
         slug="",
         name=record.corpus,
@@ -103,10 +98,8 @@ def _add_rows(context: JobContext, inputs: HarvestInputs, plan: HarvestPlan, rec
         n_documents=inputs.corpus.n_documents,
         description={**inputs.corpus.description, "statistics": dict(inputs.corpus.statistics)},
     )
-    with context.ledger.writing() as writer:
-        slug = writer.add_corpus(corpus)
-        fields = {name: getattr(record, name) for name in record.__dataclass_fields__}
-        writer.add_harvest(HarvestRecord(**{**fields, "corpus": slug}))
+    slug = writer.add_corpus(corpus)
+    writer.add_harvest(replace(record, corpus=slug))
 
 
 def _record(

@@ -38,6 +38,14 @@ class Ledger:
         with session_scope(self.engine, write=True) as session:
             yield CatalogWriter(session)
 
+    @contextmanager
+    def deciding(self) -> Iterator[tuple[CatalogReader, CatalogWriter]]:
+        """A reader and a writer in one transaction, alone among those that add harvests and the like."""
+        with session_scope(self.engine, write=True) as session:
+            writer = CatalogWriter(session)
+            writer.take_turn()
+            yield CatalogReader(session), writer
+
     def job(self, job_id: str) -> JobRecord:
         """Raises the catalog's NotFound where there is none."""
         with self.reading() as reader:
