@@ -9,15 +9,18 @@ from typing import Self
 import numpy as np
 from jaxtyping import Float32, Int64, UInt64
 
-from worker.harvest.compiled import compiled
+from worker.harvest.compiled import compiled, inlined
 from worker.harvest.firings import Firings
 from worker.harvest.hashing import COACTIVATION_STREAM, keyed, stream_key
+from worker.harvest.prefetch import LINE_BYTES, prefetch
 from worker.harvest.result import CoactivationColumns
 from worker.harvest.short_list import insert_by_score
 from worker.harvest.threads import Threads
 
 N_PARTNERS = 10
 LEAST_JOINT = 10
+_LISTS_AHEAD, _ENDS_AHEAD = 8, 32
+_BLOCK = 64
 
 
 class Coactivation:
@@ -76,6 +79,9 @@ class Coactivation:
         fired = np.bincount(features, minlength=self._d_sae)
         offsets = np.concatenate([[0], np.cumsum(fired)])
         by_feature = _tokens_by_feature(ends, features, offsets)
+        if self._d_sae <= 2**16:
+            # Counting waits for memory more than for anything else, and this halves what is read.
+            features = features.astype(np.uint16)
         partners = np.full((self._d_sae, N_PARTNERS), -1, np.int64)
         joint = np.zeros((self._d_sae, N_PARTNERS), np.int64)
 
@@ -163,29 +169,45 @@ def _tokens_by_feature(ends, features, offsets):
 @compiled
 def _count_partners(ends, features, offsets, by_feature, start, stop, partners, joint):
     d_sae = len(offsets) - 1
-    counts = np.zeros(d_sae, np.int32)
+    counts = np.zeros((d_sae + _BLOCK - 1) // _BLOCK * _BLOCK, np.int32)
+    last = len(by_feature) - 1
     for feature in range(start, stop):
         if offsets[feature + 1] - offsets[feature] < LEAST_JOINT:
             continue
         for i in range(offsets[feature], offsets[feature + 1]):
+            _ask_for_list(ends, features, by_feature[min(i + _LISTS_AHEAD, last)])
+            prefetch(ends, by_feature[min(i + _ENDS_AHEAD, last)])
             token = by_feature[i]
-            for j in range(ends[token - 1] if token else 0, ends[token]):
+            for j in range(np.uint64(ends[token - 1] if token else 0), np.uint64(ends[token])):
                 counts[features[j]] += 1
         _keep_partners(feature, counts, offsets, partners, joint)
+        for other in range(len(counts)):
+            counts[other] = 0
+
+
+@inlined
+def _ask_for_list(ends, features, token):
+    for j in range(ends[token - 1] if token else 0, ends[token], LINE_BYTES // features.itemsize):
+        prefetch(features, j)
 
 
 @compiled
 def _keep_partners(feature, counts, offsets, partners, joint):
-    """The best partners by Jaccard; counts are set back to 0."""
+    """The best partners by Jaccard; blocks of counts that hold none are passed over at one comparison each."""
     fired = offsets[feature + 1] - offsets[feature]
     scores = np.full(partners.shape[1], -1.0)
-    for other in range(len(counts)):
-        both = counts[other]
-        if both >= LEAST_JOINT and other != feature:
-            score = both / (fired + offsets[other + 1] - offsets[other] - both)
-            insert_by_score(scores, partners[feature], score, other)
+    for block in range(len(counts) // _BLOCK):
+        base = np.uint64(block * _BLOCK)
+        some = np.uint32(0)
+        for offset in range(_BLOCK):
+            some |= np.uint32(counts[base + np.uint64(offset)] >= LEAST_JOINT)
+        if some == 0:
+            continue
+        for other in range(block * _BLOCK, (block + 1) * _BLOCK):
+            both = counts[other]
+            if both >= LEAST_JOINT and other != feature:
+                score = both / (fired + offsets[other + 1] - offsets[other] - both)
+                insert_by_score(scores, partners[feature], score, other)
     for place in range(partners.shape[1]):
         if partners[feature, place] >= 0:
             joint[feature, place] = counts[partners[feature, place]]
-    for other in range(len(counts)):
-        counts[other] = 0
