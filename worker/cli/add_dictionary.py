@@ -15,6 +15,7 @@ from worker.jobs.ledger import Ledger
 from worker.jobs.models import ModelCache
 from worker.jobs.register import add_dictionary
 from worker.jobs.settings import WorkerSettings, worker_settings
+from worker.jobs.store import open_store
 from worker.lm.model import LanguageModel
 from worker.sae import formats
 
@@ -93,4 +94,4 @@ def _add(
         seed=options.seed,
         name=options.name,
     )
-    return add_basis(settings.home, ledger, model, request, stages=terminal_stages)
+    return add_basis(open_store(settings.store, settings.home), ledger, model, request, stages=terminal_stages)

@@ -21,6 +21,7 @@ from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.ledger import Ledger
 from worker.jobs.settings import WorkerSettings, worker_settings
 from worker.jobs.sources import locate
+from worker.jobs.store import Store, open_store
 from worker.lm.files import find_model
 from worker.lm.placement import choose_device
 from worker.lm.weights import hash_weights
@@ -81,10 +82,12 @@ def look_at_catalog(settings: WorkerSettings, *, with_hashes: bool) -> list[Find
     up = sum(worker.alive for worker in workers)
     told = f"{up} up" if up else "none is up; jobs wait. Start one with: featurescope worker"
     findings = [revision, Finding("workers", None, told)]
+    store = open_store(settings.store, settings.home)
     if with_hashes:
         findings += [_tried(f"model {record.slug}", lambda record=record: _model(record)) for record in models]
         findings += [
-            _tried(f"dictionary {record.slug}", lambda record=record: _dictionary(record)) for record in dictionaries
+            _tried(f"dictionary {record.slug}", lambda record=record: _dictionary(record, store))
+            for record in dictionaries
         ]
     return findings
 
@@ -131,5 +134,5 @@ def _model(record: ModelRecord) -> str:
     return f"weights {found[:12]} as added"
 
 
-def _dictionary(record: DictionaryRecord) -> str:
-    return f"{load_dictionary(record).hash[:12]} as added"
+def _dictionary(record: DictionaryRecord, store: Store) -> str:
+    return f"{load_dictionary(record, store).hash[:12]} as added"

@@ -11,8 +11,10 @@ SAYS = """Run jobs from the queue (harvests, trainings, tokenising) until stoppe
 
 Stopping, or even killing, a worker at any moment loses nothing: the next worker goes on from the last
 finished part. On SQLite one worker runs at a time; on Postgres start as many as you like, on any machine
-that shares FEATURESCOPE_HOME.
+that shares the database and FEATURESCOPE_STORE.
 
+FEATURESCOPE_STORE=s3://bucket/x  where workers share corpora and partial results: a folder that all machines
+                                see, or an S3-compatible store (default: FEATURESCOPE_HOME)
 FEATURESCOPE_DEVICE=cuda:1      the device of this worker (default: the first GPU, else the CPU)
 FEATURESCOPE_DTYPE=float32      bfloat16 or float32 (default: the faster one here)
 FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)"""

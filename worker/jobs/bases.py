@@ -1,7 +1,6 @@
-"""Bases as dictionaries: made from a pilot sample, kept under the home folder, registered like an SAE."""
+"""Bases as dictionaries: made from a pilot sample, kept in the store, registered like an SAE."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from jaxtyping import Float
 from torch import Tensor
@@ -14,9 +13,10 @@ from worker.jobs.dictionaries import BASIS_PREFIX
 from worker.jobs.errors import JobError
 from worker.jobs.ledger import Ledger
 from worker.jobs.pilot import pilot_activations
-from worker.jobs.places import basis_path
+from worker.jobs.places import basis_place
 from worker.jobs.progress import Stages
 from worker.jobs.register import add_dictionary
+from worker.jobs.store import Store
 from worker.lm.model import LanguageModel
 from worker.sae.basis import neurons, principal_components, random_directions
 from worker.sae.conventions import Conventions
@@ -46,16 +46,16 @@ class BasisRequest:
 
 
 def add_basis(
-    home: Path, ledger: Ledger, model: LanguageModel, request: BasisRequest, *, stages: Stages
+    store: Store, ledger: Ledger, model: LanguageModel, request: BasisRequest, *, stages: Stages
 ) -> DictionaryRecord:
     """Tokenise the corpus where need be, set the thresholds, keep the basis and register it."""
     model.hook_width(request.hook_name)
-    corpus = corpus_of(home, request.corpus, model.tokenizer, stages=stages)
-    return add_basis_on(home, ledger, model, corpus, request=request)
+    corpus = corpus_of(store, request.corpus, model.tokenizer, stages=stages)
+    return add_basis_on(store, ledger, model, corpus, request=request)
 
 
 def add_basis_on(
-    home: Path, ledger: Ledger, model: LanguageModel, corpus: Corpus, *, request: BasisRequest
+    store: Store, ledger: Ledger, model: LanguageModel, corpus: Corpus, *, request: BasisRequest
 ) -> DictionaryRecord:
     """The same on a corpus that is open already."""
     conventions = Conventions(
@@ -65,8 +65,10 @@ def add_basis_on(
     )
     pilot = pilot_activations(model, corpus, (request.hook_name,), conventions, seed=request.seed)
     basis = make_basis(request, pilot[request.hook_name], conventions)
-    path = basis_path(home, basis.hash)
+    place = basis_place(basis.hash)
+    path = store.path(place)
     save_basis(basis, path)
+    store.put(place, path)
     name = request.name or f"{request.model} {request.kind} {request.hook_name}"
     return add_dictionary(ledger, model, basis, source=f"{BASIS_PREFIX}{path}", name=name, model_slug=request.model)
 

@@ -8,6 +8,7 @@ from worker.jobs.ledger import Ledger
 from worker.jobs.models import ModelCache
 from worker.jobs.progress import Progress, Stages
 from worker.jobs.settings import WorkerSettings
+from worker.jobs.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,11 @@ class JobContext:
     @property
     def home(self) -> Path:
         return self.settings.home
+
+    @property
+    def store(self) -> Store:
+        """What the workers of this catalog share."""
+        return open_store(self.settings.store, self.home)
 
     def stages(self, job_id: str) -> Stages:
         """Parts of a job, whose progress is written to its row."""

@@ -1,4 +1,4 @@
-"""Finds the tokenised corpus of a request under the home folder, and makes it where it is not there yet."""
+"""Finds the tokenised corpus of a request in the store, and makes it where it is not there yet."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -10,15 +10,16 @@ from worker.corpus.errors import CorpusBusy
 from worker.corpus.sources import parse_source
 from worker.corpus.tokenized import META, Corpus
 from worker.jobs.errors import JobError
-from worker.jobs.places import content_key, corpus_folder
+from worker.jobs.places import content_key, corpus_place
 from worker.jobs.progress import Stages
+from worker.jobs.store import Store
 from worker.lm.tokenizer import Tokenizer
 
 LOOK_EVERY_SECONDS = 1.0
 
 
 def corpus_of(
-    home: Path,
+    store: Store,
     spec: str,
     tokenizer: Tokenizer,
     *,
@@ -37,9 +38,10 @@ def corpus_of(
     key = content_key(
         dict(source.description), _fingerprint(source.description), tokenizer.hash, max_documents, max_tokens
     )
-    folder = corpus_folder(home, key)
-    if (folder / META).is_file():
-        return Corpus.open(folder, tokenizer=tokenizer)
+    place = corpus_place(key)
+    if store.has(f"{place}/{META}"):
+        return Corpus.open(store.take(place), tokenizer=tokenizer)
+    folder = store.path(place)
 
     def build() -> Corpus:
         progress = stages("Tokenising the corpus", total=max_tokens or 0, unit="tokens")
@@ -51,7 +53,9 @@ def corpus_of(
             source, tokenizer, folder, on_progress=tell, max_documents=max_documents, max_tokens=max_tokens
         )
 
-    return _when_free(build, stages)
+    corpus = _when_free(build, stages)
+    store.put(place, folder, last=META)
+    return corpus
 
 
 def _when_free(build: Callable[[], Corpus], stages: Stages) -> Corpus:
@@ -62,6 +66,26 @@ def _when_free(build: Callable[[], Corpus], stages: Stages) -> Corpus:
         except CorpusBusy:
             stages("Waiting for another job that tokenises the same corpus", total=0, unit="")
             time.sleep(LOOK_EVERY_SECONDS)
+
+
+def shared_place(store: Store, corpus: Corpus) -> str:
+    """Under what every worker finds the corpus: its place, or its path where the store is a home that nobody shares.
+
+    A corpus that lies elsewhere is put into a shared store first.
+    """
+    for place in (f"corpora/{corpus.folder.name}", corpus_place(content_key(corpus.hash))):
+        if corpus.folder == store.path(place):
+            return place
+    if not store.is_shared:
+        return str(corpus.folder)
+    if not store.has(f"{place}/{META}"):
+        store.put(place, corpus.folder, last=META)
+    return place
+
+
+def corpus_at(store: Store, place: str, tokenizer: Tokenizer) -> Corpus:
+    """The corpus that `shared_place` named. Raises MissingInStore or CorpusError where this worker cannot see it."""
+    return Corpus.open(place if Path(place).is_absolute() else store.take(place), tokenizer=tokenizer)
 
 
 def _fingerprint(description: Mapping[str, Any]) -> list[tuple[str, int, int]]:

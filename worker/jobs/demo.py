@@ -59,7 +59,7 @@ def prepare_rest(context: JobContext, job_id: str) -> list[HarvestRequest]:
             prepend_bos=record.conventions["prepend_bos"],
             name=f"Neurons of layer {record.hook_name.split('.')[1]}",
         )
-        records.append(add_basis_on(context.home, context.ledger, model, corpus, request=request))
+        records.append(add_basis_on(context.store, context.ledger, model, corpus, request=request))
     return _requests([record for record in records if record.slug != FIRST_LOOK])
 
 
@@ -75,7 +75,7 @@ def add_bundled(context: JobContext, model: LanguageModel, slug: str) -> list[Di
 
 
 def _corpus(context: JobContext, job_id: str, model: LanguageModel) -> Corpus:
-    return corpus_of(context.home, STDLIB, model.tokenizer, stages=context.stages(job_id), max_tokens=MAX_TOKENS)
+    return corpus_of(context.store, STDLIB, model.tokenizer, stages=context.stages(job_id), max_tokens=MAX_TOKENS)
 
 
 def _requests(records: Sequence[DictionaryRecord]) -> list[HarvestRequest]:

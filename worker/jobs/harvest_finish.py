@@ -1,6 +1,5 @@
 """The last step of a harvest: fold the shards, weigh the dictionaries, and write it all to the catalog."""
 
-import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,7 @@ from worker.jobs.feature_records import feature_records, summary_record
 from worker.jobs.harvest_shard import OpenHarvest, open_harvest
 from worker.jobs.progress import Progress
 from worker.jobs.shown_contexts import context_batches, contexts_shown
+from worker.jobs.store import MissingInStore
 from worker.sae.dictionary import Dictionary
 from worker.train.evaluate import measure_quality
 
@@ -31,7 +31,7 @@ def finish(context: JobContext, job_id: str, harvest_id: str) -> dict[str, Any]:
     if not _is_complete(context, harvest_id):
         try:
             _write_all(context, job_id, open_harvest(context, job_id, harvest_id))
-        except HarvestError:
+        except (HarvestError, MissingInStore):
             # Its shards are gone where a worker that was taken for dead has finished after all.
             if not _is_complete(context, harvest_id):
                 raise
@@ -51,6 +51,8 @@ def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
         weights.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name)))
         weighing.update(len(weights))
     merging = stages("Merging the shards", total=harvest.plan.n_shards, unit="shards")
+    for shard in range(harvest.plan.n_shards):
+        context.store.take(harvest.shard_place(shard))
     results = merge_shards(
         harvest.plan,
         harvest.folder,
@@ -68,7 +70,7 @@ def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
             n_contexts=results[0].corpus.contexts,
             n_documents=results[0].corpus.documents,
         )
-    shutil.rmtree(harvest.folder, ignore_errors=True)
+    context.store.remove(harvest.place)
 
 
 def _store(

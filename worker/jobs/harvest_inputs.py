@@ -7,7 +7,7 @@ from catalog.records import DictionaryRecord, ModelRecord
 from worker.corpus.contexts import ContextTable
 from worker.corpus.tokenized import Corpus
 from worker.jobs.context import JobContext
-from worker.jobs.corpora import corpus_of
+from worker.jobs.corpora import corpus_at, corpus_of, shared_place
 from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.errors import JobError
 from worker.jobs.groups import harvest_groups
@@ -20,7 +20,7 @@ from worker.sae.dictionary import Dictionary
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HarvestInputs:
-    """What one pass needs. records and dictionaries go side by side."""
+    """What one pass needs. records and dictionaries go side by side. corpus_place: where workers find the corpus."""
 
     model_record: ModelRecord
     model: LanguageModel
@@ -28,6 +28,7 @@ class HarvestInputs:
     dictionaries: tuple[Dictionary, ...]
     corpus: Corpus
     contexts: ContextTable
+    corpus_place: str
 
     @property
     def dtype_name(self) -> str:
@@ -42,16 +43,24 @@ class HarvestInputs:
 
 
 def open_inputs(
-    context: JobContext, request: HarvestRequest, *, stages: Stages, dtype: str | None = None
+    context: JobContext,
+    request: HarvestRequest,
+    *,
+    stages: Stages,
+    dtype: str | None = None,
+    corpus_place: str | None = None,
 ) -> HarvestInputs:
-    """Open all of it. dtype: of the model, where the harvest has settled on one; else the worker's choice.
+    """Open all of it.
+
+    dtype: of the model, where the harvest has settled on one; else the worker's choice.
+    corpus_place: where the harvest has found its corpus; else it is found, or made, from the request.
 
     Raises JobError where the dictionaries cannot share a pass, and whatever is wrong with a file.
     """
     records = shared_pass(context.ledger, request.dictionaries)
     with context.ledger.reading() as reader:
         model_record = reader.model(records[0].model)
-    dictionaries = tuple(load_dictionary(record) for record in records)
+    dictionaries = tuple(load_dictionary(record, context.store) for record in records)
     conventions = dictionaries[0].conventions
     model = context.models.get(model_record.source, weight_processing=conventions.weight_processing, dtype=dtype)
     if model.weights_hash != model_record.weights_hash:
@@ -59,18 +68,27 @@ def open_inputs(
             f"The weights at {model_record.source!r} have changed since model {model_record.slug!r} was added. "
             "Put the old files back, or add the model again under another name."
         )
-    corpus = corpus_of(
-        context.home,
+    corpus = _corpus(context, request, model, stages=stages, place=corpus_place)
+    contexts = corpus.contexts(
+        n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos, max_tokens=request.max_tokens
+    )
+    place = corpus_place or shared_place(context.store, corpus)
+    return HarvestInputs(model_record, model, records, dictionaries, corpus, contexts, place)
+
+
+def _corpus(
+    context: JobContext, request: HarvestRequest, model: LanguageModel, *, stages: Stages, place: str | None
+) -> Corpus:
+    if place is not None:
+        return corpus_at(context.store, place, model.tokenizer)
+    return corpus_of(
+        context.store,
         request.corpus,
         model.tokenizer,
         stages=stages,
         max_documents=request.max_documents,
         max_tokens=request.max_tokens,
     )
-    contexts = corpus.contexts(
-        n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos, max_tokens=request.max_tokens
-    )
-    return HarvestInputs(model_record, model, records, dictionaries, corpus, contexts)
 
 
 def shared_pass(ledger: Ledger, slugs: Sequence[str]) -> tuple[DictionaryRecord, ...]:

@@ -16,7 +16,7 @@ from worker.jobs.errors import JobError
 from worker.jobs.harvest_claim import Claim, claim_harvest
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
 from worker.jobs.ledger import now
-from worker.jobs.places import content_key
+from worker.jobs.places import OPENED, content_key, harvest_place
 from worker.jobs.requests import HarvestRequest, to_json
 
 BYTES_A_FEATURE = 8192
@@ -42,6 +42,7 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
 
     harvest_id, done = claim_harvest(context, claim, add)
     if not done:
+        _open_folder(context, key)
         context.ledger.at_stage(job_id, "Harvesting", total=plan.corpus_tokens, unit="tokens")
     return {"harvest": harvest_id, "shards": plan.n_shards, "done": done}
 
@@ -80,12 +81,22 @@ def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
 def _check_room(context: JobContext, inputs: HarvestInputs) -> None:
     features = sum(dictionary.d_sae for dictionary in inputs.dictionaries)
     needed = features * BYTES_A_FEATURE + inputs.contexts.n_tokens * BYTES_A_TOKEN
+    context.home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(context.home).free
     if free < needed:
         raise JobError(
             f"The harvest needs about {needed / 1e6:.0f} MB of disk, and {context.home} has {free / 1e6:.0f} MB free. "
             "Free some, or set FEATURESCOPE_HOME to a larger disk."
         )
+
+
+def _open_folder(context: JobContext, key: str) -> None:
+    """Begin the folder of the shards, by which a worker knows that it sees the same store as this one."""
+    place = f"{harvest_place(key)}/{OPENED}"
+    mark = context.store.path(place)
+    mark.parent.mkdir(parents=True, exist_ok=True)
+    mark.touch()
+    context.store.put(place, mark)
 
 
 def _add_rows(writer: CatalogWriter, inputs: HarvestInputs, record: HarvestRecord) -> None:
@@ -117,7 +128,13 @@ def _record(
         n_contexts=plan.n_contexts,
         n_documents=plan.n_documents,
         n_ctx=plan.n_ctx,
-        plan={"harvest": plan.to_json(), "request": to_json(request), "dtype": inputs.dtype_name, "key": key},
+        plan={
+            "harvest": plan.to_json(),
+            "request": to_json(request),
+            "dtype": inputs.dtype_name,
+            "key": key,
+            "corpus": inputs.corpus_place,
+        },
         provenance=_provenance(inputs, plan),
         created_at=now(),
         finished_at=None,

@@ -13,43 +13,67 @@ from worker.harvest.plan import HarvestPlan
 from worker.jobs.context import JobContext
 from worker.jobs.errors import JobError
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
-from worker.jobs.places import harvest_folder
+from worker.jobs.places import OPENED, harvest_place
 from worker.jobs.progress import Progress, Reading
 from worker.jobs.requests import HarvestRequest, from_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenHarvest:
-    """A harvest that is under way: its row, its plan, what it reads, and where its shards lie."""
+    """A harvest that is under way: its row, its plan, what it reads, and where its shards lie.
+
+    place: of the shards in the store. folder: of the shards on this machine.
+    """
 
     record: HarvestRecord
     plan: HarvestPlan
     inputs: HarvestInputs
+    place: str
     folder: Path
+
+    def shard_place(self, shard: int) -> str:
+        """Where all workers find a finished shard."""
+        return f"{self.place}/{partial_path(self.folder, shard).name}"
 
 
 def open_harvest(context: JobContext, job_id: str, harvest_id: str) -> OpenHarvest:
-    """From the row alone. Raises JobError where the files are no longer those the plan was made for."""
+    """From the row alone.
+
+    Raises MissingInStore where this worker's store is another than that of the one who began the harvest, JobError
+    where the files are no longer those the plan was made for.
+    """
     with context.ledger.reading() as reader:
         record = reader.harvest(harvest_id)
+    place = harvest_place(record.plan["key"])
+    context.store.take(f"{place}/{OPENED}")
     plan = HarvestPlan.from_json(record.plan["harvest"])
     request = from_json(HarvestRequest, record.plan["request"])
 
     def open_them() -> HarvestInputs:
-        return open_inputs(context, request, stages=context.stages(job_id), dtype=record.plan["dtype"])
+        return open_inputs(
+            context,
+            request,
+            stages=context.stages(job_id),
+            dtype=record.plan["dtype"],
+            corpus_place=record.plan["corpus"],
+        )
 
     inputs = context.inputs.get(harvest_id, open_them)
     if inputs.corpus.hash != plan.corpus_hash:
         raise JobError("The files of the corpus have changed since the harvest began. Ask for the harvest again.")
-    return OpenHarvest(record, plan, inputs, harvest_folder(context.home, record.plan["key"]))
+    return OpenHarvest(record, plan, inputs, place, context.store.path(place))
 
 
 def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
-    """Harvest one shard into its file; nothing is done where the file is there."""
+    """Harvest one shard into its place in the store; nothing is done where it is there."""
     context.ledger.raise_if_over(job_id)
     harvest = open_harvest(context, job_id, harvest_id)
     plan, inputs = harvest.plan, harvest.inputs
-    before = tokens_done(harvest, apart_from=shard)
+    place = harvest.shard_place(shard)
+    if context.store.has(place) and is_done(context.store.take(place), plan.digest):
+        context.store.done_with(place)
+        return {"shard": shard}
+    before = tokens_done(context, harvest, apart_from=shard)
 
     def report(reading: Reading) -> None:
         context.ledger.progressed(job_id, reading, harvest_id=harvest_id)
@@ -65,16 +89,16 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
         device=inputs.model.device,
         on_progress=lambda done, _total: progress.update(before + done),
     )
+    context.store.put(place, partial_path(harvest.folder, shard))
+    context.store.done_with(place)
     return {"shard": shard}
 
 
-def tokens_done(harvest: OpenHarvest, *, apart_from: int) -> int:
-    """Text tokens of the shards whose files are there."""
+def tokens_done(context: JobContext, harvest: OpenHarvest, *, apart_from: int) -> int:
+    """Text tokens of the shards that are finished."""
     plan = harvest.plan
     lengths = np.asarray(harvest.inputs.contexts.lengths, dtype=np.int64)
     finished = (
-        shard
-        for shard in range(plan.n_shards)
-        if shard != apart_from and is_done(partial_path(harvest.folder, shard), plan.digest)
+        shard for shard in range(plan.n_shards) if shard != apart_from and context.store.has(harvest.shard_place(shard))
     )
     return sum(int(lengths[plan.shards[shard] : plan.shards[shard + 1]].sum()) for shard in finished)

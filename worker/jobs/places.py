@@ -1,4 +1,7 @@
-"""Where the files of jobs lie under the home folder. Names are hashes, so that the same request finds its files."""
+"""Where the files of jobs lie: places in the store that workers share, and folders of this machine's home.
+
+Names are hashes, so that the same request finds its files.
+"""
 
 import hashlib
 import json
@@ -6,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 DIGITS = 16
+# An empty file that is in the folder of a harvest's shards before any shard.
+OPENED = "opened"
+# The file of a trained dictionary that is put last: where it is, all are.
+TRAINED_LAST = "cfg.json"
 
 
 def content_key(*parts: Any) -> str:
@@ -14,19 +21,24 @@ def content_key(*parts: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:DIGITS]
 
 
-def corpus_folder(home: Path, key: str) -> Path:
+def corpus_place(key: str) -> str:
     """A tokenised corpus."""
-    return home / "corpora" / key
+    return f"corpora/{key}"
 
 
-def harvest_folder(home: Path, harvest_id: str) -> Path:
-    """The shards of a harvest and its plan, until they are merged."""
-    return home / "harvests" / harvest_id
+def harvest_place(key: str) -> str:
+    """The shards of a harvest, until they are merged."""
+    return f"harvests/{key}"
 
 
-def basis_path(home: Path, dictionary_hash: str) -> Path:
+def basis_place(dictionary_hash: str) -> str:
     """A basis made here: neurons, principal components, random directions."""
-    return home / "bases" / f"{dictionary_hash[:DIGITS]}.safetensors"
+    return f"bases/{dictionary_hash[:DIGITS]}.safetensors"
+
+
+def trained_place(dictionary_hash: str) -> str:
+    """A dictionary trained here, in the layout of SAELens."""
+    return f"trained/{dictionary_hash[:DIGITS]}"
 
 
 def training_folder(home: Path, job_id: str) -> Path:

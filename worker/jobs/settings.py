@@ -21,6 +21,7 @@ class WorkerSettings:
     device, dtype: "auto" or what torch calls them (FEATURESCOPE_DEVICE, FEATURESCOPE_DTYPE).
     device_jobs: harvest shards, trainings and tokenisations that one worker runs at a time
     (FEATURESCOPE_DEVICE_JOBS); more than one shares the GPU between them.
+    store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
     stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
     """
 
@@ -30,6 +31,7 @@ class WorkerSettings:
     device_jobs: int = 1
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     stale_seconds: float = STALE_SECONDS
+    store: str | None = None
 
     @property
     def home(self) -> Path:
@@ -58,6 +60,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         device_jobs=int(_number(values, "FEATURESCOPE_DEVICE_JOBS", 1, least=1)),
         heartbeat_seconds=_number(values, "FEATURESCOPE_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS, least=0.05),
         stale_seconds=_number(values, "FEATURESCOPE_STALE_SECONDS", STALE_SECONDS, least=0.1),
+        store=values.get("FEATURESCOPE_STORE") or None,
     )
 
 

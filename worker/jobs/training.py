@@ -12,7 +12,7 @@ from catalog.slugs import make_slug
 from worker.corpus.contexts import ContextTable
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_of
-from worker.jobs.places import training_folder
+from worker.jobs.places import TRAINED_LAST, trained_place, training_folder
 from worker.jobs.progress import Progress
 from worker.jobs.register import add_dictionary
 from worker.jobs.requests import TrainRequest
@@ -39,7 +39,7 @@ def train(context: JobContext, job_id: str, request: TrainRequest) -> dict[str, 
     for hook_name in config.hook_names:
         model.hook_width(hook_name)
     conventions = Conventions(prepend_bos=model.tokenizer.prepend_bos, n_ctx=request.n_ctx)
-    corpus = corpus_of(context.home, request.corpus, model.tokenizer, stages=context.stages(job_id))
+    corpus = corpus_of(context.store, request.corpus, model.tokenizer, stages=context.stages(job_id))
     contexts = corpus.contexts(n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos)
     learnt, held_out = split_contexts(contexts)
     folder = training_folder(context.home, job_id)
@@ -92,6 +92,8 @@ def _keep(
         folder = _folder(context.home, request, name, alone=len(dictionaries) == 1)
         formats.save(dictionary, folder)
         read_back = formats.load(folder)
+        if context.store.is_shared:
+            context.store.put(trained_place(read_back.hash), folder, last=TRAINED_LAST)
         record = add_dictionary(
             context.ledger, model, read_back, source=str(folder), model_slug=request.model, name=name
         )

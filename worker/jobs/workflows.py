@@ -93,7 +93,7 @@ def build(context: JobContext, job_id: str, request: CorpusRequest) -> Outcome:
     with context.ledger.reading() as reader:
         source = reader.model(request.model).source
     corpus = corpus_of(
-        context.home,
+        context.store,
         request.source,
         context.models.get(source).tokenizer,
         stages=context.stages(job_id),

@@ -38,7 +38,7 @@ def test_a_model_and_its_vocabulary_are_added_once(context: JobContext, tiny_wor
 
 
 def test_a_dictionary_is_added_once_and_reads_back_as_the_same(context: JobContext, sae: DictionaryRecord):
-    dictionary = load_dictionary(sae)
+    dictionary = load_dictionary(sae, context.store)
     model = context.models.get(context_model_source(context))
     again = add_dictionary(context.ledger, model, dictionary, source="elsewhere", model_slug="tiny", name="again")
     assert again == sae
@@ -78,7 +78,7 @@ def test_files_that_have_changed_since_are_not_taken_for_the_dictionary(
 ):
     formats.save(tiny_dictionary(seed=9), tmp_path / "sae")
     with pytest.raises(JobError, match="no longer the dictionary 'tiny-sae'"):
-        load_dictionary(replace(sae, source=str(tmp_path / "sae")))
+        load_dictionary(replace(sae, source=str(tmp_path / "sae")), context.store)
 
 
 def test_neurons_fire_at_the_density_asked_for_and_are_kept_as_made(
@@ -95,10 +95,10 @@ def test_neurons_fire_at_the_density_asked_for_and_are_kept_as_made(
         prepend_bos=True,
         density=0.05,
     )
-    record = add_basis(context.home, context.ledger, model, request, stages=silent)
-    basis = load_dictionary(record)
+    record = add_basis(context.store, context.ledger, model, request, stages=silent)
+    basis = load_dictionary(record, context.store)
     assert (record.kind, record.d_sae, basis.hash) == ("neurons", 4 * D_MODEL, record.hash)
-    corpus = corpus_of(context.home, str(tiny_world.corpus), model.tokenizer, stages=silent)
+    corpus = corpus_of(context.store, str(tiny_world.corpus), model.tokenizer, stages=silent)
     contexts = corpus.contexts(n_ctx=N_CTX, prepend_bos=True)
     ids = torch.arange(len(contexts)).numpy()
     lengths = torch.from_numpy(contexts.row_lengths(ids))[:, None]
@@ -114,10 +114,10 @@ def test_a_corpus_whose_files_change_is_tokenised_again(context: JobContext, tin
     tokenizer = context.models.get(str(tiny_world.model)).tokenizer
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "a.txt").write_text("one two three")
-    first = corpus_of(context.home, str(tmp_path / "texts"), tokenizer, stages=silent)
-    same = corpus_of(context.home, str(tmp_path / "texts"), tokenizer, stages=silent)
+    first = corpus_of(context.store, str(tmp_path / "texts"), tokenizer, stages=silent)
+    same = corpus_of(context.store, str(tmp_path / "texts"), tokenizer, stages=silent)
     (tmp_path / "texts" / "b.txt").write_text("four five six")
-    changed = corpus_of(context.home, str(tmp_path / "texts"), tokenizer, stages=silent)
+    changed = corpus_of(context.store, str(tmp_path / "texts"), tokenizer, stages=silent)
     assert first.folder == same.folder
     assert (first.n_documents, changed.n_documents) == (1, 2)
     assert parse_source(str(tmp_path / "texts")).description["kind"] == "directory"

@@ -27,7 +27,7 @@ def open_corpus(context: JobContext, world: TinyWorld, tokenizer: Tokenizer) -> 
     def silent(_message: str, *, total: int, unit: str) -> Progress:
         return Progress(lambda _reading: None, total=total)
 
-    return corpus_of(context.home, str(world.corpus), tokenizer, stages=silent)
+    return corpus_of(context.store, str(world.corpus), tokenizer, stages=silent)
 
 
 def request(world: TinyWorld, tmp_path: Path, **dictionary: object) -> TrainRequest:
@@ -44,7 +44,7 @@ def test_a_training_leaves_a_dictionary_in_the_catalog_that_can_be_loaded(
     assert outcome["dictionaries"] == ["fresh"]
     with context.ledger.reading() as reader:
         record, job = reader.dictionary("fresh"), reader.job(JOB)
-    dictionary = load_dictionary(record)
+    dictionary = load_dictionary(record, context.store)
     assert (record.kind, record.d_sae, record.hook_name, dictionary.k) == ("topk", 48, HOOK, 6)
     assert record.quality is not None
     assert record.quality["l0"] <= 6
