@@ -43,7 +43,7 @@ def library_of(request: Request) -> Iterator[Library]:
     """
     site = site_of(request)
     with session_scope(site.engine) as session:
-        yield Library(CatalogReader(session), site.shelf)
+        yield Library(CatalogReader(session, site.shelf.blocks), site.shelf)
 
 
 async def _site(request: Request) -> Site:

@@ -1,6 +1,6 @@
 """Reads what a page needs from the catalog in few queries, and keeps what never changes.
 
-Vocabularies are kept for good, the records of dictionaries, models and harvests for a moment.
+Vocabularies are kept for good, contexts as long as there is room, the records of dictionaries, models and harvests for a moment.
 """
 
 import threading
@@ -12,6 +12,7 @@ from app.pages.feature import FeatureSource
 from app.pages.tokens import TokenText
 from catalog.errors import NotFound
 from catalog.reader import CatalogReader
+from catalog.reader.kept_blocks import KeptBlocks
 from catalog.records import DictionaryRecord, HarvestRecord, ModelRecord, PageHead
 from catalog.tokens import Vocabulary
 
@@ -47,6 +48,7 @@ class Shelf:
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
+        self.blocks = KeptBlocks()
         self._tokens: dict[str, TokenText] = {}
         self._kept: dict[tuple[object, ...], tuple[float, object]] = {}
         self._heads: dict[tuple[str, str | None], tuple[float, PageHead]] = {}
@@ -123,7 +125,7 @@ class Library:
         return self.tokens(dictionary).vocabulary
 
     def feature(self, slug: str, index: int, harvest_id: str | None = None) -> FeatureSource:
-        """Everything the page of one feature needs, in three queries. Raises NotFound in its kinds."""
+        """Everything the page of one feature needs, in at most three queries. Raises NotFound in its kinds."""
         head = self._shelf.head(slug, harvest_id)
         try:
             data = self.reader.feature_page_data(slug, index, harvest_id, head=head)

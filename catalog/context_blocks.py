@@ -75,7 +75,40 @@ def unpack_block(block: int, packed: bytes, wanted: Container[int] | None = None
 
     Raises CorruptRow where the bytes are damaged or of another version.
     """
-    found: dict[int, StoredContext] = {}
+    return open_block(block, packed).contexts(wanted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenBlock:
+    """A block inflated. numbers: places in the block, documents, starts and lengths; tokens start at `offset`."""
+
+    block: int
+    numbers: tuple[int, ...]
+    body: bytes
+    offset: int
+    width: int
+
+    @property
+    def size(self) -> int:
+        """About the bytes it takes in memory."""
+        return len(self.body) + 40 * len(self.numbers)
+
+    def contexts(self, wanted: Container[int] | None = None) -> dict[int, StoredContext]:
+        """Its contexts by id, those that are wanted; None wants all."""
+        n, numbers, offset = len(self.numbers) // 4, self.numbers, self.offset
+        kind, first = f"<u{self.width}", self.block * BLOCK_SIZE
+        found: dict[int, StoredContext] = {}
+        for row in range(n):
+            length = numbers[3 * n + row]
+            if wanted is None or first + numbers[row] in wanted:
+                tokens = np.frombuffer(self.body, dtype=kind, offset=offset, count=length).astype(np.int64)
+                found[first + numbers[row]] = StoredContext(numbers[n + row], numbers[2 * n + row], tokens)
+            offset += length * self.width
+        return found
+
+
+def open_block(block: int, packed: bytes) -> OpenBlock:
+    """Inflate a packed block. Raises CorruptRow where the bytes are damaged or of another version."""
     try:
         version, width, n = _HEADER.unpack_from(packed)
         if version != VERSION:
@@ -85,18 +118,12 @@ def unpack_block(block: int, packed: bytes, wanted: Container[int] | None = None
         body = zlib.decompress(memoryview(packed)[_HEADER.size :])
         head = _head(n)
         numbers = head.unpack_from(body)
-        offset = head.size
-        for row in range(n):
-            context_id, length = block * BLOCK_SIZE + numbers[row], numbers[3 * n + row]
-            if wanted is None or context_id in wanted:
-                tokens = np.frombuffer(body, dtype=f"<u{width}", offset=offset, count=length).astype(np.int64)
-                found[context_id] = StoredContext(numbers[n + row], numbers[2 * n + row], tokens)
-            offset += length * width
-        if offset != len(body):
-            raise CorruptRow(f"Context block {block} is damaged: it has {len(body)} bytes instead of {offset}.")
-    except (zlib.error, struct.error, ValueError, TypeError) as error:
+    except (zlib.error, struct.error, TypeError) as error:
         raise CorruptRow(f"Context block {block} is damaged: {error}.") from error
-    return found
+    expected = head.size + width * sum(numbers[3 * n :])
+    if width not in (2, 4) or expected != len(body):
+        raise CorruptRow(f"Context block {block} is damaged: it has {len(body)} bytes instead of {expected}.")
+    return OpenBlock(block, numbers, body, head.size, width)
 
 
 @cache

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.reader import contexts, dictionaries, feature_lists, features, harvests, jobs, models
+from catalog.reader.kept_blocks import KeptBlocks
 from catalog.records import (
     ContextRecord,
     CorpusRecord,
@@ -32,11 +33,12 @@ class CatalogReader:
     """Reads through one session of `catalog.engine.session_scope`; every query uses an index.
 
     Where a harvest can be named and is not, the newest complete one is meant, else the newest unfinished one.
-    What is not there raises NotFound with the nearest names.
+    What is not there raises NotFound with the nearest names. kept: contexts that readers of one catalog share.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, kept: KeptBlocks | None = None) -> None:
         self._session = session
+        self._kept = kept or KeptBlocks()
 
     def models(self) -> list[ModelRecord]:
         """Every model, by name."""
@@ -102,7 +104,7 @@ class CatalogReader:
         self, slug: str, index: int, harvest_id: str | None = None, *, head: PageHead | None = None
     ) -> FeaturePageData:
         """All that a feature's page needs, in three queries; cheaper ones with the head of a page like it."""
-        return features.page_data(self._session, (slug, index, harvest_id), head)
+        return features.page_data(self._session, (slug, index, harvest_id), self._kept, head)
 
     def previous_live(self, slug: str, index: int, harvest_id: str | None = None) -> int | None:
         """The nearest live feature before the index, or None."""
@@ -118,7 +120,7 @@ class CatalogReader:
 
     def contexts(self, harvest_id: str, ids: Iterable[int]) -> Mapping[int, ContextRecord]:
         """The contexts of those ids, in two queries. Raises NotFound naming the first that is not stored."""
-        return contexts.by_ids(self._session, harvest_id, ids)
+        return contexts.by_ids(self._session, harvest_id, ids, self._kept)
 
     def labels(self, slug: str, index: int) -> list[LabelRecord]:
         """Every label of a feature, newest first."""

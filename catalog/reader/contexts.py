@@ -1,60 +1,84 @@
-"""Reads contexts: the blocks they are stored in, then the names of their documents."""
+"""Reads contexts: the blocks they are stored in and the names of their documents, where they are not kept already."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from catalog.among import among
-from catalog.context_blocks import BLOCK_SIZE, StoredContext, unpack_block
+from catalog.context_blocks import BLOCK_SIZE, OpenBlock, StoredContext, open_block
 from catalog.errors import NotFound
 from catalog.reader.harvests import unknown_harvest
+from catalog.reader.kept_blocks import KeptBlocks
 from catalog.records import ContextRecord
 from catalog.schema import ContextBlockRow, ContextSetRow, DocumentRow, HarvestRow
 
 
-def by_ids(session: Session, harvest_id: str, ids: Iterable[int]) -> Mapping[int, ContextRecord]:
-    """The contexts of those ids."""
+def by_ids(session: Session, harvest_id: str, ids: Iterable[int], kept: KeptBlocks) -> Mapping[int, ContextRecord]:
+    """The contexts of those ids. Only what is not kept is asked of the database."""
     wanted = dict.fromkeys(int(i) for i in ids)
-    if not wanted:
-        return {}
-    blocks = {i // BLOCK_SIZE for i in wanted}
-    # Straight on the connection: these rows are no objects of the session, and its part costs as much as the query.
-    connection = session.connection()
-    rows = connection.execute(_blocks_query(), {"harvest": harvest_id, "blocks": list(blocks)}).all()
-    stored: dict[int, StoredContext] = {}
-    for row in rows:
-        stored |= unpack_block(row.block, row.payload, wanted)
+    numbers = {i // BLOCK_SIZE for i in wanted}
+    blocks = kept.blocks(harvest_id, numbers)
+    stored = _contexts(blocks.values(), wanted)
+    absent = {i // BLOCK_SIZE for i in wanted if i not in stored}
+    if absent:
+        stored |= _contexts(_read_blocks(session, harvest_id, absent, kept), wanted)
     missing = [i for i in wanted if i not in stored]
     if missing:
         raise _not_stored(session, harvest_id, missing[0])
-    names = _document_names(connection, rows[0].corpus_id, {context.document_id for context in stored.values()})
+    names = _document_names(session, harvest_id, {context.document_id for context in stored.values()}, kept)
     return {i: _record(i, stored[i], names) for i in wanted}
 
 
-def _document_names(connection: Connection, corpus_id: int, numbers: set[int]) -> dict[int, str]:
-    rows = connection.execute(_names_query(), {"corpus": corpus_id, "numbers": list(numbers)})
-    return {row.number: row.name for row in rows}
+def _contexts(blocks: Iterable[OpenBlock], wanted: Container[int]) -> dict[int, StoredContext]:
+    found: dict[int, StoredContext] = {}
+    for block in blocks:
+        found |= block.contexts(wanted)
+    return found
+
+
+def _read_blocks(session: Session, harvest_id: str, numbers: set[int], kept: KeptBlocks) -> list[OpenBlock]:
+    """Straight on the connection: these rows are no objects of the session, and its part costs as much as the query."""
+    rows = session.connection().execute(_blocks_query(), {"harvest": harvest_id, "blocks": list(numbers)})
+    blocks = [open_block(row.block, row.payload) for row in rows]
+    kept.keep_blocks(harvest_id, blocks)
+    return blocks
+
+
+def _document_names(session: Session, harvest_id: str, numbers: set[int], kept: KeptBlocks) -> dict[int, str]:
+    names = kept.names(harvest_id, numbers)
+    absent = numbers - names.keys()
+    if absent:
+        values = {"harvest": harvest_id, "numbers": list(absent)}
+        read = {row.number: row.name for row in session.connection().execute(_names_query(), values)}
+        kept.keep_names(harvest_id, read)
+        names |= read
+    return names
 
 
 @cache
 def _blocks_query() -> Any:
     """Blocks of contexts of a `harvest`, built once: building it costs more than running it."""
     return (
-        select(ContextBlockRow.block, ContextBlockRow.payload, ContextSetRow.corpus_id)
+        select(ContextBlockRow.block, ContextBlockRow.payload)
         .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
-        .join(ContextSetRow, ContextSetRow.id == HarvestRow.context_set_id)
         .where(HarvestRow.key == bindparam("harvest"), among(ContextBlockRow.block, "blocks"))
     )
 
 
 @cache
 def _names_query() -> Any:
-    """Names of documents of a `corpus` by their `numbers`."""
+    """Names of documents of the corpus of a `harvest` by their `numbers`."""
+    corpus = (
+        select(ContextSetRow.corpus_id)
+        .join(HarvestRow, HarvestRow.context_set_id == ContextSetRow.id)
+        .where(HarvestRow.key == bindparam("harvest"))
+        .scalar_subquery()
+    )
     return select(DocumentRow.number, DocumentRow.name).where(
-        DocumentRow.corpus_id == bindparam("corpus"), among(DocumentRow.number, "numbers")
+        DocumentRow.corpus_id == corpus, among(DocumentRow.number, "numbers")
     )
 
 

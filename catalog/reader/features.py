@@ -14,6 +14,7 @@ from catalog.reader.contexts import by_ids
 from catalog.reader.dictionaries import dictionary_record, one_dictionary
 from catalog.reader.feature_lists import newest_label
 from catalog.reader.harvests import harvest_columns, harvest_record
+from catalog.reader.kept_blocks import KeptBlocks
 from catalog.reader.runs import Run, find_run, which_run
 from catalog.records import FeaturePageData, FeatureRecord, LabelRecord, PageHead, Reserve
 from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, LabelRow, ModelRow, RunRow
@@ -36,8 +37,8 @@ def reserve(session: Session, place: Place) -> Reserve:
     return unpack(payload).reserve
 
 
-def page_data(session: Session, place: Place, head: PageHead | None = None) -> FeaturePageData:
-    """All that a feature's page needs: one query for the feature, two for its contexts.
+def page_data(session: Session, place: Place, kept: KeptBlocks, head: PageHead | None = None) -> FeaturePageData:
+    """All that a feature's page needs: one query for the feature, at most two for its contexts.
 
     head: from an earlier page of the same dictionary and harvest; the first query is a shorter one then.
     """
@@ -47,7 +48,7 @@ def page_data(session: Session, place: Place, head: PageHead | None = None) -> F
         dictionary=head.dictionary,
         harvest=head.harvest,
         feature=feature,
-        contexts=by_ids(session, head.harvest.id, context_ids(feature)),
+        contexts=by_ids(session, head.harvest.id, context_ids(feature), kept),
         previous=before,
         next=behind,
         head=head,
