@@ -1,6 +1,7 @@
 """Reads what a page needs from the catalog in few queries, and keeps what never changes.
 
-Vocabularies are kept for good, contexts as long as there is room, the records of dictionaries, models and harvests for a moment.
+Vocabularies are kept for good, contexts as long as there is room, and the records of dictionaries, models and
+harvests for a moment.
 """
 
 import threading

@@ -1,9 +1,10 @@
 """Addresses of pages and files: absolute paths on a server, relative ones in a folder opened from disk."""
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 
 class Paths(Protocol):
@@ -132,4 +133,10 @@ def feature_file(index: int) -> str:
 def _query(query: dict[str, object]) -> str:
     """Query string of the parameters that are set, or nothing."""
     chosen = {key.rstrip("_"): value for key, value in query.items() if value is not None and value != ""}
-    return f"?{urlencode(chosen)}" if chosen else ""
+    return "?" + "&".join([f"{key}={_quoted(str(value))}" for key, value in chosen.items()]) if chosen else ""
+
+
+@lru_cache(maxsize=1 << 14)
+def _quoted(value: str) -> str:
+    """Kept, because a page has the same few values in dozens of links."""
+    return quote_plus(value)

@@ -138,11 +138,8 @@ def _bars(places: NDArray[np.number], heights: NDArray[np.float64], y: Scale) ->
     if top <= 0:
         return ""
     starts = _bar_starts(tuple(((places - places[0]) / (places[-1] - places[0])).tolist()))
-    return "".join(
-        f"{start}{_height(value, top, y):.3g}{end}"
-        for (start, end), value in zip(starts, heights.tolist(), strict=True)
-        if value > 0
-    )
+    columns = zip(starts, heights.tolist(), _heights(heights, top, y).tolist(), strict=True)
+    return "".join([f"{start}{height:.3g}{end}" for (start, end), value, height in columns if value > 0])
 
 
 @lru_cache(maxsize=256)
@@ -155,13 +152,12 @@ def _bar_starts(places: tuple[float, ...]) -> list[tuple[str, str]]:
     ]
 
 
-def _height(value: float, top: float, y: Scale) -> float:
-    """Height of a bar; on a log axis a single count stands one tenth of the way up."""
-    if value <= 0:
-        return 0.0
+def _heights(values: NDArray[np.float64], top: float, y: Scale) -> NDArray[np.float64]:
+    """Heights of bars that are not empty; on a log axis a single count stands one tenth of the way up."""
     if y == "linear":
-        return max(0.8, value / top * CHART_HEIGHT)
-    return max(1.5, _log_place(max(value, 0.5), top))
+        return np.maximum(0.8, values * (CHART_HEIGHT / top))
+    scale = CHART_HEIGHT / math.log(max(top, 1.0) / 0.5)
+    return np.maximum(1.5, np.log(np.maximum(values, 0.5) / 0.5) * scale)
 
 
 def _log_place(value: float, top: float) -> float:

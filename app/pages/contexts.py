@@ -6,6 +6,8 @@ Heat is activation over the feature's harvest maximum, in ten levels; any firing
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 from app.pages.numbers import significant
 from app.pages.tokens import NEWLINE, SPACE, UNFINISHED, TokenChip, TokenText
@@ -15,20 +17,24 @@ TOKENS_BEFORE = 24
 TOKENS_AFTER = 8
 FOLD_TOKENS = 8
 LEVELS = 10
+SILENT = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of text. level 0: silent; 1 to 10: one firing token, with its tip (value, id, position)."""
+class Segment(NamedTuple):
+    """A stretch of text. level 0: silent; 1 to 10: one firing token, with its tip (value, id, position)
+    and its position in the context.
+
+    A tuple, for a page makes hundreds of them.
+    """
 
     text: str
     level: int = 0
     tip: str = ""
     special: bool = False
+    position: int = SILENT
 
 
-@dataclass(frozen=True, slots=True)
-class ContextLine:
+class ContextLine(NamedTuple):
     """One context around its peak: 24 tokens before it, the peak itself and 8 after."""
 
     id: int
@@ -40,8 +46,7 @@ class ContextLine:
     from_peak: tuple[Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class FoldedLines:
+class FoldedLines(NamedTuple):
     """Lines that agree on the 8 tokens up to the peak: the strongest, and the others behind it."""
 
     first: ContextLine
@@ -105,20 +110,21 @@ class ContextLines:
 
     def lines(self, contexts: ContextSet) -> list[ContextLine]:
         """One line for each context of the set, in its order."""
-        return [self._line(contexts, row) for row in range(len(contexts.context_ids))]
+        columns = zip(contexts.context_ids.tolist(), contexts.peaks.tolist(), set_activations(contexts), strict=True)
+        return [self._line(self._contexts[context_id], peak, found) for context_id, peak, found in columns]
 
     def folded(self, contexts: ContextSet) -> list[FoldedLines]:
         """The lines in their order, those with the same 8 tokens up to the peak folded into the first."""
-        groups: dict[tuple[int, ...], list[ContextLine]] = {}
-        for row, line in enumerate(self.lines(contexts)):
-            groups.setdefault(self._fold_key(contexts, row, line), []).append(line)
+        groups: dict[bytes, list[ContextLine]] = {}
+        for line in self.lines(contexts):
+            groups.setdefault(self._fold_key(line), []).append(line)
         return [FoldedLines(lines[0], tuple(lines[1:])) for lines in groups.values()]
 
     def silent(self, context_id: int) -> tuple[Segment, ...]:
         """The first tokens of a context in which the feature is silent."""
         ids = self._contexts[context_id].token_ids
         window = ids[: TOKENS_BEFORE + 1 + TOKENS_AFTER].tolist()
-        return tuple(self._segments(window, self._tokens.texts(window), 0, {}))
+        return tuple(self._segments(_Window(0, window, self._tokens.texts(window)), {}))
 
     def whole(self, context_id: int, activations: Mapping[int, float]) -> WholeContext:
         """The whole of one context; activations by position, empty where the feature is silent."""
@@ -142,40 +148,37 @@ class ContextLines:
             start=context.start,
             n_tokens=len(token_ids),
             peak=significant(max(activations.values(), default=0.0)),
-            segments=tuple(self._segments(token_ids, on_lines, 0, activations)),
+            segments=tuple(self._segments(_Window(0, token_ids, on_lines), activations)),
             firing=rows,
         )
 
-    def _line(self, contexts: ContextSet, row: int) -> ContextLine:
-        context = self._contexts[int(contexts.context_ids[row])]
-        activations = row_activations(contexts, row)
-        peak_at = max(activations, key=lambda position: (activations[position], -position))
+    def _line(self, context: ContextRecord, peak: float, activations: Mapping[int, float]) -> ContextLine:
+        greatest = max(activations.values())
+        peak_at = min(position for position, value in activations.items() if value == greatest)
         first, last = max(0, peak_at - TOKENS_BEFORE), peak_at + TOKENS_AFTER + 1
         token_ids = context.token_ids[first:last].tolist()
-        texts = self._tokens.texts(token_ids)
-        turn = peak_at - first
-        peak = float(contexts.peaks[row])
+        segments = self._segments(_Window(first, token_ids, self._tokens.texts(token_ids)), activations)
+        turn = next(place for place, segment in enumerate(segments) if segment.position == peak_at)
         return ContextLine(
             id=context.id,
             document=context.document,
             peak=significant(peak),
             level=level_of(peak, self._maximum),
             position=peak_at,
-            before=tuple(self._segments(token_ids[:turn], texts[:turn], first, activations)),
-            from_peak=tuple(self._segments(token_ids[turn:], texts[turn:], peak_at, activations)),
+            before=tuple(segments[:turn]),
+            from_peak=tuple(segments[turn:]),
         )
 
-    def _fold_key(self, contexts: ContextSet, row: int, line: ContextLine) -> tuple[int, ...]:
-        ids = self._contexts[int(contexts.context_ids[row])].token_ids
-        return tuple(ids[max(0, line.position - FOLD_TOKENS + 1) : line.position + 1].tolist())
+    def _fold_key(self, line: ContextLine) -> bytes:
+        ids = self._contexts[line.id].token_ids
+        return ids[max(0, line.position - FOLD_TOKENS + 1) : line.position + 1].tobytes()
 
-    def _segments(
-        self, token_ids: list[int], texts: list[str], first: int, activations: Mapping[int, float]
-    ) -> list[Segment]:
+    def _segments(self, window: "_Window", activations: Mapping[int, float]) -> list[Segment]:
         """Silent stretches joined into one segment each, firing and special tokens each by themselves."""
         segments: list[Segment] = []
+        first, token_ids, texts = window
         done = 0
-        for place in self._marked_places(token_ids, first, activations):
+        for place in self._marked_places(window, activations):
             if place > done:
                 segments.append(Segment("".join(texts[done:place])))
             segments.append(self._marked(texts[place], token_ids[place], first + place, activations))
@@ -184,14 +187,14 @@ class ContextLines:
             segments.append(Segment("".join(texts[done:])))
         return segments
 
-    def _marked_places(self, token_ids: list[int], first: int, activations: Mapping[int, float]) -> list[int]:
+    def _marked_places(self, window: "_Window", activations: Mapping[int, float]) -> list[int]:
         """Places of the window that fire or hold a special token, in order."""
-        last = first + len(token_ids)
+        first, last = window.first, window.first + len(window.token_ids)
         firing = [position - first for position in activations if first <= position < last]
         special_ids = self._tokens.special_ids
-        if special_ids.isdisjoint(token_ids):
+        if special_ids.isdisjoint(window.token_ids):
             return firing
-        special = {place for place, token_id in enumerate(token_ids) if token_id in special_ids}
+        special = {place for place, token_id in enumerate(window.token_ids) if token_id in special_ids}
         return sorted(special.union(firing))
 
     def _marked(self, text: str, token_id: int, position: int, activations: Mapping[int, float]) -> Segment:
@@ -200,7 +203,22 @@ class ContextLines:
         if activation is None:
             return Segment(text, special=special)
         tip = f"{significant(activation)} · id {token_id} · position {position}"
-        return Segment(_shown(text), level_of(activation, self._maximum), tip, special)
+        return Segment(_shown(text), level_of(activation, self._maximum), tip, special, position)
+
+
+class _Window(NamedTuple):
+    """A run of tokens of a context. first: position of the first of them."""
+
+    first: int
+    token_ids: list[int]
+    texts: list[str]
+
+
+def set_activations(contexts: ContextSet) -> list[dict[int, float]]:
+    """Activations by position of every context of a set."""
+    offsets, positions = contexts.offsets.tolist(), contexts.positions.tolist()
+    activations = contexts.activations.tolist()
+    return [dict(zip(positions[start:stop], activations[start:stop], strict=True)) for start, stop in pairwise(offsets)]
 
 
 def row_activations(contexts: ContextSet, row: int) -> dict[int, float]:

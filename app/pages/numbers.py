@@ -20,10 +20,8 @@ def significant(value: float) -> str:
         return "–"
     size = abs(value)
     if 0.001 <= size < 100_000:
-        to_three = float(f"{size:.3g}")
-        whole = to_three >= 1
-        digits = max(0, 3 - len(str(int(to_three)))) if whole else 2 - math.floor(math.log10(to_three))
-        text = f"{size:,.{digits}f}"
+        text = f"{size:#.3g}"
+        text = f"{size:,.0f}" if "e" in text else text.removesuffix(".")
         return text if value > 0 else "−" + text
     mantissa, exponent = f"{value:.2e}".split("e")
     return f"{mantissa}e{int(exponent)}".replace("-", "−")

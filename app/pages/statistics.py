@@ -1,6 +1,8 @@
 """Tables of a feature page: token statistics, output tokens, related features."""
 
 from dataclasses import dataclass
+from itertools import islice
+from typing import NamedTuple
 
 from app.pages.charts import BarChart, even_chart
 from app.pages.numbers import count, share, signed, significant
@@ -10,8 +12,7 @@ from catalog.records import Coactivation, FeatureRecord, LogitEffects, TokenStat
 SHOWN_STATISTICS = 8
 
 
-@dataclass(frozen=True, slots=True)
-class TokenRow:
+class TokenRow(NamedTuple):
     """Statistics of one token: recall with its interval, precision, lift, all as text."""
 
     token: TokenChip
@@ -29,7 +30,6 @@ class TokenPlace:
     key: str
     title: str
     rows: tuple[TokenRow, ...]
-    hidden: tuple[TokenRow, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +139,9 @@ def _place(key: str, title: str, statistics: TokenStatistics, tokens: TokenText)
             lift=f"×{significant(lift)}",
             mass=share(mass),
         )
-        for token_id, recall, low, high, precision, lift, mass in columns
+        for token_id, recall, low, high, precision, lift, mass in islice(columns, SHOWN_STATISTICS)
     )
-    return TokenPlace(key, title, rows[:SHOWN_STATISTICS], rows[SHOWN_STATISTICS:])
+    return TokenPlace(key, title, rows)
 
 
 def _logit_rows(ids: list[int], effects: list[float], tokens: TokenText) -> tuple[LogitRow, ...]:

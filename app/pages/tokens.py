@@ -4,8 +4,8 @@ The catalog's vocabulary turns ids into text; that text is hostile. Whitespace o
 direction controls and invisible characters are replaced by visible signs here; templates escape the rest.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from catalog.tokens import Vocabulary
 
@@ -17,8 +17,7 @@ _DIRECTION_CONTROLS = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2
 _INVISIBLE = (0xAD, 0x200B, 0x2028, 0x2029, 0x2060, 0xFEFF, *range(0x80, 0xA0))
 
 
-@dataclass(frozen=True, slots=True)
-class TokenChip:
+class TokenChip(NamedTuple):
     """One token out of context. text: with every space as a dot; id: in the tokenizer; special: a marker.
 
     dots: the leading spaces of `text` as dots, printed faint; rest: what follows them.
