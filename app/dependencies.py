@@ -1,6 +1,7 @@
 """What a route is handed: a view of the catalog for the length of one request, and the site it prints with."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -25,6 +26,12 @@ class Site:
         self.shelf = Shelf()
         self._environment = environment
 
+    @contextmanager
+    def library(self) -> Iterator[Library]:
+        """A reading session, for a route that asks for no other: it is opened and ended in the route's own thread."""
+        with session_scope(self.engine) as session:
+            yield Library(CatalogReader(session, self.shelf.blocks), self.shelf)
+
     def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A template filled in."""
         return HTMLResponse(self._environment.get_template(template).render(values), status_code=status)
@@ -41,9 +48,8 @@ def library_of(request: Request) -> Iterator[Library]:
     A plain generator: FastAPI ends it in a thread beyond the limit of threads. Where an end had to wait for one of
     them, requests that wait for a connection could hold them all.
     """
-    site = site_of(request)
-    with session_scope(site.engine) as session:
-        yield Library(CatalogReader(session, site.shelf.blocks), site.shelf)
+    with site_of(request).library() as library:
+        yield library
 
 
 async def _site(request: Request) -> Site:

@@ -22,14 +22,14 @@ def show_feature(
     *,
     request: Request,
     site: SiteOf,
-    library: LibraryOf,
     x: Scale = "linear",
     y: Scale = "log",
     harvest: Harvest = None,
     show: str = "",
 ) -> HTMLResponse:
     """Everything known of one feature; with `?embed`, only the parts named in `show`."""
-    source = library.feature(dictionary, index, harvest)
+    with site.library() as library:
+        source = library.feature(dictionary, index, harvest)
     parts = _parts(show) if show else PageParts()
     page = feature_page(source, x=x, y=y, parts=parts, contexts_path=site.paths.contexts(dictionary, index))
     is_embed = "embed" in request.query_params
