@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "add-corpus": ("worker.cli.add_corpus", "tokenise text once, ready to be harvested"),
     "train": ("worker.cli.train", "train a sparse autoencoder at a hook of a model"),
     "harvest": ("worker.cli.harvest", "run a corpus through a model and keep what every feature does"),
+    "forget": ("worker.cli.forget", "remove what is kept of finished harvests so that they can grow"),
     "cancel": ("worker.cli.cancel", "stop a job"),
     "status": ("worker.cli.status", "show dictionaries, harvests, jobs and workers"),
     "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),

@@ -84,14 +84,22 @@ class CatalogWriter:
         harvests.add_provenance(self._session, harvest_id, facts)
 
     def finish_harvest(
-        self, harvest_id: str, *, status: HarvestStatus = "complete", error: str | None = None, **totals: int
+        self,
+        harvest_id: str,
+        *,
+        status: HarvestStatus = "complete",
+        error: str | None = None,
+        replaces: str | None = None,
+        **totals: int,
     ) -> None:
         """Ends a harvest. totals: tokens, n_contexts, n_documents, where they turned out otherwise than planned.
 
         When it is complete, the complete harvests of the same dictionaries on the same corpus that came before it
-        get the status "replaced".
+        get the status "replaced", and so does the one of the id `replaces`, if this one has all its dictionaries.
         """
         harvests.finish(self._session, harvest_id, status=status, error=error, totals=totals)
+        if replaces is not None and status == "complete":
+            harvests.mark_replaced(self._session, harvest_id, replaces)
 
     def write_summary(self, harvest_id: str, dictionary_slug: str, summary: DictionarySummary) -> None:
         """What a harvest says of a whole dictionary."""

@@ -1,7 +1,7 @@
 """Writes harvests: their beginning, progress and end, and what each says of the whole."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -149,14 +149,24 @@ def _context_set(session: Session, record: HarvestRecord, dictionaries: list[Dic
 def _mark_replaced(session: Session, harvest_id: str) -> None:
     """Marks earlier complete harvests all of whose dictionaries this one has, on the same contexts."""
     mine = session.scalars(select(HarvestRow).where(HarvestRow.key == harvest_id)).one()
-    have = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == mine.id)))
     before = select(HarvestRow.id).where(
         HarvestRow.context_set_id == mine.context_set_id, HarvestRow.status == "complete", HarvestRow.id < mine.id
     )
-    for earlier in session.scalars(before).all():
-        theirs = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == earlier)))
+    _replace(session, mine.id, session.scalars(before).all())
+
+
+def mark_replaced(session: Session, harvest_id: str, earlier: str) -> None:
+    """Marks a complete harvest all of whose dictionaries another has, whatever it went through."""
+    query = select(HarvestRow.id).where(HarvestRow.key == earlier, HarvestRow.status == "complete")
+    _replace(session, internal_id(session, harvest_id), session.scalars(query).all())
+
+
+def _replace(session: Session, mine: int, earlier: Sequence[int]) -> None:
+    have = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == mine)))
+    for each in earlier:
+        theirs = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == each)))
         if theirs <= have:
-            session.execute(sql_update(HarvestRow).where(HarvestRow.id == earlier).values(status="replaced"))
+            session.execute(sql_update(HarvestRow).where(HarvestRow.id == each).values(status="replaced"))
 
 
 def _id_of(session: Session, kind: Any, slug: str, noun: str) -> int:

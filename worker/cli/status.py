@@ -9,7 +9,9 @@ from worker.cli.asking import open_ledger
 from worker.cli.follow import describe
 from worker.cli.options import verb_parser
 from worker.cli.output import Output, human
+from worker.jobs.kept import kept_bytes
 from worker.jobs.settings import worker_settings
+from worker.jobs.store import open_store
 
 SAYS = """Show models, dictionaries with their harvests, the latest jobs, and the workers that are up.
 
@@ -25,14 +27,18 @@ def main(argv: Sequence[str]) -> int:
     )
     options = parser.parse_args(argv)
     output = Output(as_json=options.json)
-    with open_ledger(worker_settings()).reading() as reader:
+    settings = worker_settings()
+    with open_ledger(settings).reading() as reader:
         dictionaries, harvests = reader.dictionaries(), reader.harvests()
         jobs, workers = reader.jobs(limit=options.jobs), reader.workers()
+    store = open_store(settings.store, settings.home)
+    kept = {harvest.id: kept_bytes(store, harvest.id) for harvest in harvests}
     _show(output, dictionaries, jobs, workers)
+    _show_kept(output, harvests, kept)
     output.result(
         {
             "dictionaries": [_dictionary(record) for record in dictionaries],
-            "harvests": [_harvest(record) for record in harvests],
+            "harvests": [_harvest(record) | {"kept_bytes": kept[record.id]} for record in harvests],
             "jobs": [asdict(job) for job in jobs],
             "workers": [asdict(worker) for worker in workers],
         }
@@ -60,6 +66,19 @@ def _show(
         output.say(f"{worker.executor_id}  {worker.device}  {state}")
     if not workers:
         output.say("none is up: featurescope worker, or featurescope up")
+
+
+def _show_kept(output: Output, harvests: list[HarvestRecord], kept: dict[str, int | None]) -> None:
+    output.say("\nHarvests that can grow")
+    rows = [
+        [each.id, ", ".join(each.dictionaries), each.corpus, human(each.tokens), f"{size / 1e6:.1f} MB"]
+        for each in harvests
+        if (size := kept[each.id]) is not None
+    ]
+    if rows:
+        output.table(["harvest", "dictionaries", "corpus", "tokens", "kept"], rows)
+    else:
+        output.say("none")
 
 
 def _line(record: DictionaryRecord) -> list[Any]:

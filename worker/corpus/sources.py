@@ -12,6 +12,8 @@ from worker.corpus.directory import Directory, file_source
 from worker.corpus.document import Document
 from worker.corpus.errors import SourceError
 from worker.corpus.huggingface import HuggingFaceDataset
+from worker.corpus.joined import KIND as JOINED
+from worker.corpus.joined import Joined, Part
 from worker.corpus.jsonl import JsonLines
 from worker.corpus.parquet import Parquet
 from worker.corpus.source import CorpusSource, Tally
@@ -66,7 +68,7 @@ def parse_source(spec: str | Path | Mapping[str, Any]) -> CorpusSource:
     Raises SourceError for anything else.
     """
     if isinstance(spec, Mapping):
-        return _made(dict(spec))
+        return _joined(spec) if spec.get("kind") == JOINED else _made(dict(spec))
     place, _, query = str(spec).partition("?")
     options = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=False))
     if place == STDLIB:
@@ -75,6 +77,10 @@ def parse_source(spec: str | Path | Mapping[str, Any]) -> CorpusSource:
     if colon and kind in _KINDS:
         return _made({"kind": kind, "name" if kind == "hf" else "path": rest, **options})
     return _made({**_seen_at(Path(place).expanduser()), **options})
+
+
+def _joined(spec: Mapping[str, Any]) -> Joined:
+    return Joined(tuple(Part(parse_source(part["source"]), part["until"], part["name"]) for part in spec["parts"]))
 
 
 def _seen_at(path: Path) -> dict[str, Any]:

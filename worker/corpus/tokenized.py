@@ -1,5 +1,6 @@
 """A tokenised corpus on disk: token ids of all documents in one memory-mapped array, with their borders."""
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ STARTS = "document_starts.npy"
 NAMES = "document_names.txt"
 NAME_STARTS = "document_name_starts.npy"
 FORMAT = 1
+_HASHED_AT_ONCE = 1 << 21
 
 
 class DocumentNames(Sequence[str]):
@@ -97,6 +99,17 @@ class Corpus:
     def document(self, document_id: int) -> NDArray[np.unsignedinteger]:
         """The token ids of one document."""
         return self.tokens[self.document_starts[document_id] : self.document_starts[document_id + 1]]
+
+    def hash_of_first(self, n_documents: int) -> str:
+        """The hash that a corpus of the first n_documents alone has; raises CorpusError where there are fewer."""
+        if n_documents > self.n_documents:
+            raise CorpusError(f"The corpus in {self.folder} has {self.n_documents} documents, not {n_documents}.")
+        digest = hashlib.sha256(self.tokenizer_hash.encode())
+        digest.update(self.document_starts[: n_documents + 1].tobytes())
+        end = int(self.document_starts[n_documents])
+        for start in range(0, end, _HASHED_AT_ONCE):
+            digest.update(self.tokens[start : min(start + _HASHED_AT_ONCE, end)].tobytes())
+        return digest.hexdigest()
 
     def contexts(self, *, n_ctx: int, prepend_bos: bool, max_tokens: int | None = None) -> ContextTable:
         """The corpus in contexts of n_ctx tokens, BOS counted where it is prepended.

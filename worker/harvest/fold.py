@@ -4,7 +4,7 @@ Growing is exact. Context ids do not change when text is added behind, so counts
 samples are of smallest hash over the whole corpus: what more text leaves of a smaller corpus's sample is a part of it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -51,13 +51,19 @@ class Folded:
         save_partial(path, digest, {**states, **own})
 
     @classmethod
-    def load(cls, path: Path, plan: HarvestPlan, *, contexts: Contexts, digest: str) -> Self:
+    def load(
+        cls, path: Path, plan: HarvestPlan, *, contexts: Contexts, digest: str, places: Sequence[int] | None = None
+    ) -> Self:
         """What an earlier harvest kept, with the samples of a plan that goes on where that one ended.
 
-        digest: of the earlier plan. Raises HarvestError where the file is missing, damaged or of another harvest.
+        digest: of the earlier plan. places: of the dictionaries wanted among those it had, None for all.
+        Raises HarvestError where the file is missing, damaged or of another harvest.
         """
         states = load_partial(path, digest)
         earlier = states.pop(_POOL)[_POOL]["ids"]
+        if places is not None:
+            wanted = {str(index): states[str(place)] for index, place in enumerate(places)}
+            states = {"corpus": states["corpus"], **wanted}
         folded = cls.from_states(plan, states, earlier)
         pool = pool_ids(plan, contexts)
         return cls(folded.corpus, [each.under(plan, pool) for each in folded.reducers], pool)

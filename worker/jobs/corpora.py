@@ -1,14 +1,17 @@
 """Finds the tokenised corpus of a request in the store, and makes it where it is not there yet."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from worker.corpus.build import BuildProgress, build_corpus
 from worker.corpus.errors import CorpusBusy
+from worker.corpus.joined import KIND as JOINED
+from worker.corpus.joined import Joined, Part
 from worker.corpus.sources import parse_source
 from worker.corpus.tokenized import META, Corpus
+from worker.jobs.corpus_spec import corpus_name
 from worker.jobs.errors import JobError
 from worker.jobs.places import content_key, corpus_place
 from worker.jobs.progress import Stages
@@ -26,15 +29,17 @@ def corpus_of(
     stages: Stages,
     max_documents: int | None = None,
     max_tokens: int | None = None,
+    joined: Sequence[Mapping[str, Any]] = (),
 ) -> Corpus:
     """The corpus, tokenised for this tokenizer; a finished one is opened as it is.
 
     spec: the folder of a corpus that is tokenised already, or what `parse_source` takes.
+    joined: further corpora behind it, as a `HarvestRequest` has them.
     Files that have changed since make another corpus. Raises CorpusError on an empty one.
     """
-    if (Path(spec) / META).is_file():
+    if (Path(spec) / META).is_file() and not joined:
         return Corpus.open(spec, tokenizer=tokenizer)
-    source = parse_source(spec)
+    source = joined_source(spec, joined) if joined else parse_source(spec)
     key = content_key(
         dict(source.description), _fingerprint(source.description), tokenizer.hash, max_documents, max_tokens
     )
@@ -88,8 +93,26 @@ def corpus_at(store: Store, place: str, tokenizer: Tokenizer) -> Corpus:
     return Corpus.open(place if Path(place).is_absolute() else store.take(place), tokenizer=tokenizer)
 
 
+def joined_source(spec: str, joined: Sequence[Mapping[str, Any]]) -> Joined:
+    """The sources one behind the other. Raises JobError on a corpus of which only the tokens are there."""
+    specs = [spec, *(part["corpus"] for part in joined)]
+    for each in specs:
+        if (Path(each) / META).is_file():
+            raise JobError(
+                f"{each!r} is a corpus that is tokenised already, and its text is not there to be joined with others. "
+                "Name the text itself."
+            )
+    ends = [*(part["behind"] for part in joined), None]
+    names = ["", *(corpus_name(each) for each in specs[1:])]
+    return Joined(
+        tuple(Part(parse_source(each), end, name) for each, end, name in zip(specs, ends, names, strict=True))
+    )
+
+
 def _fingerprint(description: Mapping[str, Any]) -> list[tuple[str, int, int]]:
     """Names, sizes and times of the files behind a local source, so that a change of them is seen."""
+    if description["kind"] == JOINED:
+        return [found for part in description["parts"] for found in _fingerprint(part["source"])]
     if "path" not in description:
         return []
     path = Path(description["path"])

@@ -9,12 +9,15 @@ from catalog.engine import make_session
 from catalog.records import POSITION_TOKENS, DictionaryRecord
 from catalog.writer import CatalogWriter
 from worker.harvest.errors import HarvestError
-from worker.harvest.merge import merge_shards
-from worker.harvest.result import HarvestResult, WeightResult
+from worker.harvest.fold import fold_shards
+from worker.harvest.merge import results_of
+from worker.harvest.result import CorpusColumns, HarvestResult, WeightResult
 from worker.harvest.weights import weight_results
 from worker.jobs.context import JobContext
 from worker.jobs.feature_records import feature_records, summary_record
+from worker.jobs.growing import GROWN_FROM, drop_replaced, state_before
 from worker.jobs.harvest_shard import OpenHarvest, open_harvest
+from worker.jobs.kept import keep
 from worker.jobs.progress import Progress
 from worker.jobs.shown_contexts import context_batches, contexts_shown
 from worker.jobs.store import MissingInStore
@@ -53,23 +56,35 @@ def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
     merging = stages("Merging the shards", total=harvest.plan.n_shards, unit="shards")
     for shard in range(harvest.plan.n_shards):
         context.store.take(harvest.shard_place(shard))
-    results = merge_shards(
+    folded = fold_shards(
         harvest.plan,
         harvest.folder,
         contexts=inputs.contexts,
-        neighbours=[weight.neighbour_indices for weight in weights],
+        before=state_before(context, harvest),
         on_progress=merging.update,
     )
+    if context.settings.keep_state:
+        keep(context.store, harvest.record.id, folded, harvest.plan.digest)
+    neighbours = [weight.neighbour_indices for weight in weights]
+    results = results_of(harvest.plan, folded, contexts=inputs.contexts, neighbours=neighbours)
     _measure(context, job_id, harvest)
     writing = stages("Writing the features", total=sum(result.d_sae for result in results), unit="features")
     _store(context, harvest, results, weights, progress=writing)
+    _complete(context, harvest, results[0].corpus)
+
+
+def _complete(context: JobContext, harvest: OpenHarvest, corpus: CorpusColumns) -> None:
+    """From now on the harvest is the one shown; one that it has grown out of is replaced."""
+    came_from = harvest.record.plan.get(GROWN_FROM)
     with context.ledger.writing() as writer:
         writer.finish_harvest(
             harvest.record.id,
-            tokens=results[0].corpus.tokens,
-            n_contexts=results[0].corpus.contexts,
-            n_documents=results[0].corpus.documents,
+            replaces=came_from and came_from["harvest"],
+            tokens=corpus.tokens,
+            n_contexts=corpus.contexts,
+            n_documents=corpus.documents,
         )
+    drop_replaced(context, harvest)
     context.store.remove(harvest.place)
 
 

@@ -88,6 +88,7 @@ def _corpus(
         stages=stages,
         max_documents=request.max_documents,
         max_tokens=request.max_tokens,
+        joined=request.joined,
     )
 
 

@@ -13,6 +13,7 @@ from worker.harvest.plan import HarvestOptions, HarvestPlan, plan_harvest
 from worker.jobs.context import JobContext
 from worker.jobs.corpus_spec import corpus_name
 from worker.jobs.errors import JobError
+from worker.jobs.growing import GROWN_FROM, Base, check_base, check_kept, find_base, grown_from, growth_provenance
 from worker.jobs.harvest_claim import Claim, claim_harvest
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
 from worker.jobs.ledger import now
@@ -31,14 +32,20 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     Raises JobError, CorpusError and the like where something does not fit; nothing is written then.
     """
     context.ledger.at_stage(job_id, "Loading the model", total=0, unit="")
-    inputs = open_inputs(context, request, stages=context.stages(job_id))
-    plan = plan_of(inputs, request)
+    base = find_base(context, request.grow)
+    dtype = None if base is None else base.dtype
+    inputs = open_inputs(context, request, stages=context.stages(job_id), dtype=dtype)
+    if base is not None:
+        check_base(context, base, inputs)
+    plan = plan_of(inputs, request, base=base)
     key = harvest_key(inputs, plan)
     _check_room(context, inputs)
     claim = Claim(job_id, key, tuple(record.slug for record in inputs.records), again=request.again)
 
     def add(writer: CatalogWriter, harvest_id: str) -> None:
-        _add_rows(writer, inputs, _record(job_id, harvest_id, request, inputs, plan=plan, key=key))
+        if base is not None:
+            check_kept(context, base.record)
+        _add_rows(writer, inputs, _record(job_id, harvest_id, request, inputs, plan=plan, key=key, base=base))
 
     harvest_id, done = claim_harvest(context, claim, add)
     if not done:
@@ -47,8 +54,8 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     return {"harvest": harvest_id, "shards": plan.n_shards, "done": done}
 
 
-def plan_of(inputs: HarvestInputs, request: HarvestRequest) -> HarvestPlan:
-    """The plan of a request: a pure function of the corpus and the options."""
+def plan_of(inputs: HarvestInputs, request: HarvestRequest, *, base: Base | None = None) -> HarvestPlan:
+    """The plan of a request: a pure function of the corpus and the options. base: what it adds to."""
     dtype = "bfloat16" if inputs.model.dtype == torch.bfloat16 else "float32"
     options = HarvestOptions(
         seed=request.seed,
@@ -59,10 +66,11 @@ def plan_of(inputs: HarvestInputs, request: HarvestRequest) -> HarvestPlan:
     )
     return plan_harvest(
         inputs.contexts,
-        options,
+        options if base is None else base.plan.options,
         excluded_ids=inputs.excluded_ids,
         d_vocab=max(inputs.model.d_vocab, inputs.model.tokenizer.d_vocab),
         corpus_hash=inputs.corpus.hash,
+        seen=0 if base is None else base.plan.n_contexts,
     )
 
 
@@ -114,28 +122,38 @@ def _add_rows(writer: CatalogWriter, inputs: HarvestInputs, record: HarvestRecor
 
 
 def _record(
-    job_id: str, harvest_id: str, request: HarvestRequest, inputs: HarvestInputs, *, plan: HarvestPlan, key: str
+    job_id: str,
+    harvest_id: str,
+    request: HarvestRequest,
+    inputs: HarvestInputs,
+    *,
+    plan: HarvestPlan,
+    key: str,
+    base: Base | None,
 ) -> HarvestRecord:
+    slugs = tuple(record.slug for record in inputs.records)
+    came_from = {} if base is None else {GROWN_FROM: grown_from(base, slugs)}
+    own_plan = {
+        "harvest": plan.to_json(),
+        "request": to_json(request),
+        "dtype": inputs.dtype_name,
+        "key": key,
+        "corpus": inputs.corpus_place,
+    }
     return HarvestRecord(
         id=harvest_id,
         status="running",
         model=inputs.model_record.slug,
-        corpus=corpus_name(request.corpus),
-        dictionaries=tuple(record.slug for record in inputs.records),
+        corpus=" + ".join(corpus_name(spec) for spec in (request.corpus, *(part["corpus"] for part in request.joined))),
+        dictionaries=slugs,
         job_id=job_id,
         tokens_done=0,
         tokens=plan.corpus_tokens,
         n_contexts=plan.n_contexts,
         n_documents=plan.n_documents,
         n_ctx=plan.n_ctx,
-        plan={
-            "harvest": plan.to_json(),
-            "request": to_json(request),
-            "dtype": inputs.dtype_name,
-            "key": key,
-            "corpus": inputs.corpus_place,
-        },
-        provenance=_provenance(inputs, plan),
+        plan=own_plan | came_from,
+        provenance=_provenance(inputs, plan) | ({} if base is None else growth_provenance(base)),
         created_at=now(),
         finished_at=None,
         error=None,

@@ -95,10 +95,11 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
 
 
 def tokens_done(context: JobContext, harvest: OpenHarvest, *, apart_from: int) -> int:
-    """Text tokens of the shards that are finished."""
+    """Text tokens of the shards that are finished, and of what an earlier harvest went through."""
     plan = harvest.plan
     lengths = np.asarray(harvest.inputs.contexts.lengths, dtype=np.int64)
     finished = (
         shard for shard in range(plan.n_shards) if shard != apart_from and context.store.has(harvest.shard_place(shard))
     )
-    return sum(int(lengths[plan.shards[shard] : plan.shards[shard + 1]].sum()) for shard in finished)
+    seen = int(lengths[: plan.seen].sum())
+    return seen + sum(int(lengths[plan.shards[shard] : plan.shards[shard + 1]].sum()) for shard in finished)

@@ -31,6 +31,11 @@ def harvest_place(key: str) -> str:
     return f"harvests/{key}"
 
 
+def kept_place(harvest_id: str) -> str:
+    """What is kept of a finished harvest so that more text can be added to it."""
+    return f"kept/{harvest_id}.npz"
+
+
 def basis_place(dictionary_hash: str) -> str:
     """A basis made here: neurons, principal components, random directions."""
     return f"bases/{dictionary_hash[:DIGITS]}.safetensors"

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from worker.jobs.errors import JobError
 
+JOINED_KEYS = ("corpus", "behind")
 Request = TypeVar("Request", "CorpusRequest", "HarvestRequest", "TrainRequest", "DemoRequest")
 
 
@@ -26,6 +27,9 @@ class HarvestRequest:
     max_tokens: take so many tokens of the corpus from its start; None takes all.
     shard_tokens: size of the pieces that workers share out; None chooses by the size of the corpus.
     again: harvest although a complete harvest of the same things is there.
+    grow: id of the harvest whose kept state this one adds to; None begins anew.
+    joined: further corpora behind the first, each with the keys of `JOINED_KEYS`: its name as people type it, and how
+    many documents there are at most when the one before it ends.
     """
 
     dictionaries: tuple[str, ...]
@@ -37,6 +41,8 @@ class HarvestRequest:
     seed: int = 0
     shard_tokens: int | None = None
     again: bool = False
+    grow: str | None = None
+    joined: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

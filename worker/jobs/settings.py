@@ -22,6 +22,7 @@ class WorkerSettings:
     device_jobs: harvest shards, trainings and tokenisations that one worker runs at a time
     (FEATURESCOPE_DEVICE_JOBS); more than one shares the GPU between them.
     store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
+    keep_state: whether a finished harvest leaves what lets it grow (FEATURESCOPE_KEEP_STATE, yes or no).
     stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
     """
 
@@ -32,6 +33,7 @@ class WorkerSettings:
     heartbeat_seconds: float = HEARTBEAT_SECONDS
     stale_seconds: float = STALE_SECONDS
     store: str | None = None
+    keep_state: bool = True
 
     @property
     def home(self) -> Path:
@@ -61,7 +63,17 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         heartbeat_seconds=_number(values, "FEATURESCOPE_HEARTBEAT_SECONDS", HEARTBEAT_SECONDS, least=0.05),
         stale_seconds=_number(values, "FEATURESCOPE_STALE_SECONDS", STALE_SECONDS, least=0.1),
         store=values.get("FEATURESCOPE_STORE") or None,
+        keep_state=_yes_or_no(values, "FEATURESCOPE_KEEP_STATE", default=True),
     )
+
+
+def _yes_or_no(values: Mapping[str, str], name: str, *, default: bool) -> bool:
+    text = values.get(name)
+    if text is None:
+        return default
+    if text not in ("yes", "no"):
+        raise JobError(f"{name} is {text!r}; it is yes or no.")
+    return text == "yes"
 
 
 def _number(values: Mapping[str, str], name: str, default: float, *, least: float) -> float:

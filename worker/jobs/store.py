@@ -48,6 +48,10 @@ class Store(Protocol):
         """Whether there is such a file."""
         ...
 
+    def size(self, place: str) -> int | None:
+        """Bytes of the file of that place; None where there is none."""
+        ...
+
     def put(self, place: str, source: Path, *, last: str = "") -> None:
         """Make a file, or all files of a folder, found by the others. last: the file that says that all are there."""
         ...
@@ -98,6 +102,9 @@ class FolderStore:
     def has(self, place: str) -> bool:
         return self.path(place).exists()
 
+    def size(self, place: str) -> int | None:
+        return self.path(place).stat().st_size if self.path(place).is_file() else None
+
     def put(self, place: str, source: Path, *, last: str = "") -> None:
         goal = self.path(place)
         if source == goal:
@@ -144,6 +151,10 @@ class ObjectStore:
     def has(self, place: str) -> bool:
         with self._in_words("look for", place):
             return bool(self._files.exists(self._url(place)))
+
+    def size(self, place: str) -> int | None:
+        with self._in_words("look for", place):
+            return int(self._files.size(self._url(place))) if self._files.exists(self._url(place)) else None
 
     def put(self, place: str, source: Path, *, last: str = "") -> None:
         with self._in_words("write", place):

@@ -153,3 +153,24 @@ def test_numbers_and_times_are_written_as_people_read_them():
 def _count(home: Path, table: str) -> int:
     with sqlite3.connect(home / "catalog.sqlite") as connection:
         return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+def test_adding_to_a_harvest_and_beginning_anew_are_kept_apart(home: Path, capsys: pytest.CaptureFixture[str]):
+    for words, told in (
+        (["--corpus", "x", "--add-tokens", "1k"], "--corpus begins a harvest anew"),
+        (["--add-corpus", "x", "--max-tokens", "5"], "--max-tokens begins a harvest anew"),
+        ([], "--corpus is missing"),
+        (["--harvest", "abc"], "say what with --add-tokens or --add-corpus"),
+    ):
+        code, _, err = run(capsys, "harvest", "my-sae", *words)
+        assert code == 2
+        assert told in err
+
+
+def test_forgetting_names_harvests_or_says_all_of_them(home: Path, capsys: pytest.CaptureFixture[str]):
+    run(capsys, "migrate")
+    assert last_json(run(capsys, "forget", "--all", "--json")[1]) == {"freed_bytes": 0, "harvests": []}
+    code, _, err = run(capsys, "forget", "nothing-like-it")
+    assert code == 1
+    assert "nothing-like-it" in err
+    assert run(capsys, "forget")[0] == 2
