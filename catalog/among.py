@@ -7,15 +7,15 @@ plan for it.
 import json
 from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, ColumnElement, bindparam
+from sqlalchemy import BigInteger, ColumnElement, bindparam
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import Text, TypeDecorator
+from sqlalchemy.types import NullType, Text, TypeDecorator
 
 
-def among(column: InstrumentedAttribute[int], name: str) -> ColumnElement[bool]:
+def among(column: InstrumentedAttribute[int], name: str) -> ColumnElement[Any]:
     """Whether the column is in the list of whole numbers that is bound under the name when the statement is run."""
     return _Among(column, bindparam(name, type_=_NumberList()))
 
@@ -35,10 +35,13 @@ class _NumberList(TypeDecorator[list[int]]):
         return value if dialect.name == "postgresql" else json.dumps(value)
 
 
-class _Among(FunctionElement[bool]):
-    """Of two clauses: a column and a list of numbers."""
+class _Among(FunctionElement[Any]):
+    """Of two clauses: a column and a list of numbers.
 
-    type = Boolean()
+    Not of boolean type: SQLite has none, so that SQLAlchemy would put "= 1" behind it, which no index answers.
+    """
+
+    type = NullType()
     inherit_cache = True
 
 

@@ -134,6 +134,12 @@ def list_statements(engine: Engine, query: FeatureQuery) -> list[Statement]:
     return queries_of(engine, walk)
 
 
+def test_contexts_are_read_by_their_blocks_and_documents_by_their_numbers(catalog: SmallCatalog):
+    blocks, documents = queries_of(catalog.engine, ASKED["contexts"])
+    assert any("block=?" in line or "block = ANY" in line for line in plan(catalog.engine, blocks))
+    assert any("number=?" in line or "number = ANY" in line for line in plan(catalog.engine, documents))
+
+
 def test_a_page_takes_three_queries_with_contexts_label_and_neighbours(catalog: SmallCatalog):
     for ask in (ASKED["page"], ASKED["pinned page"]):
         assert len(queries_of(catalog.engine, ask)) == 3
