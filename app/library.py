@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from app.pages.feature import FeatureSource
+from app.pages.provenance import provenance
 from app.pages.tokens import TokenText
 from catalog.errors import NotFound
 from catalog.reader import CatalogReader
@@ -134,7 +135,10 @@ class Library:
             raise self._explained(error, slug, index) from error
         if head is None and data.head is not None:
             self._shelf.keep_head(slug, harvest_id, data.head)
-        return FeatureSource(data, self.tokens(data.dictionary))
+        facts = self._shelf.recent(
+            ("provenance", data.dictionary.hash, data.harvest.id), lambda: provenance(data.dictionary, data.harvest)
+        )
+        return FeatureSource(data, self.tokens(data.dictionary), facts)
 
     def random_feature(self, slug: str, seed: int) -> int:
         """A live feature drawn by the seed. Raises NotFound where there is none."""

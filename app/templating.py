@@ -5,7 +5,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.pages.charts import sparkline
-from app.pages.marks import chip, line, segments
+from app.pages.marks import chip, facts, line, segments
 from app.paths import Paths
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -28,6 +28,13 @@ def make_environment(paths: Paths, *, is_live: bool, version: str) -> Environmen
         cache_size=-1,
     )
     environment.globals.update(
-        paths=paths, is_live=is_live, version=version, sparkline=sparkline, segments=segments, line=line, chip=chip
+        paths=paths,
+        is_live=is_live,
+        version=version,
+        sparkline=sparkline,
+        segments=segments,
+        line=line,
+        chip=chip,
+        facts=facts,
     )
     return environment

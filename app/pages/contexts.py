@@ -40,7 +40,6 @@ class ContextLine(NamedTuple):
     id: int
     document: str
     peak: str
-    level: int
     position: int
     before: tuple[Segment, ...]
     from_peak: tuple[Segment, ...]
@@ -153,17 +152,15 @@ class ContextLines:
         )
 
     def _line(self, context: ContextRecord, peak: float, activations: Mapping[int, float]) -> ContextLine:
-        greatest = max(activations.values())
-        peak_at = min(position for position, value in activations.items() if value == greatest)
+        peak_at = max(activations, key=activations.__getitem__)
         first, last = max(0, peak_at - TOKENS_BEFORE), peak_at + TOKENS_AFTER + 1
         token_ids = context.token_ids[first:last].tolist()
         segments = self._segments(_Window(first, token_ids, self._tokens.texts(token_ids)), activations)
-        turn = next(place for place, segment in enumerate(segments) if segment.position == peak_at)
+        turn = [segment.position for segment in segments].index(peak_at)
         return ContextLine(
             id=context.id,
             document=context.document,
             peak=significant(peak),
-            level=level_of(peak, self._maximum),
             position=peak_at,
             before=tuple(segments[:turn]),
             from_peak=tuple(segments[turn:]),
@@ -229,6 +226,4 @@ def row_activations(contexts: ContextSet, row: int) -> dict[int, float]:
 
 def _shown(text: str) -> str:
     """A firing token's text; one that would be blank is made visible."""
-    if text == "":
-        return UNFINISHED
-    return text.replace(" ", SPACE) if text.isspace() else text
+    return text.replace(" ", SPACE) or UNFINISHED if not text or text.isspace() else text

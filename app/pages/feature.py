@@ -49,10 +49,11 @@ class PageParts:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """What the catalog gave for one feature, and the text of its tokens."""
+    """What the catalog gave for one feature, and the text of its tokens. facts: its provenance, if it is known."""
 
     data: FeaturePageData
     tokens: TokenText
+    facts: tuple[Fact, ...] | None = None
 
     @property
     def feature(self) -> FeatureRecord:
@@ -207,7 +208,7 @@ def feature_page(
         coactive=coactive_rows(feature.coactivation),
         coactive_sentence=_coactive_sentence(feature),
         position=_position(feature, source.harvest),
-        provenance=provenance(source.dictionary, source.harvest),
+        provenance=source.facts or provenance(source.dictionary, source.harvest),
         previous=source.data.previous,
         next=source.data.next,
         parts=parts or PageParts(),

@@ -9,6 +9,7 @@ from functools import lru_cache
 from markupsafe import Markup, escape
 
 from app.pages.contexts import ContextLine, Segment
+from app.pages.provenance import Fact
 from app.pages.tokens import TokenChip
 
 
@@ -35,6 +36,17 @@ def chip(token: TokenChip) -> Markup:
     special = " chip--special" if token.special else ""
     dots = f"<i>{escape(token.dots)}</i>" if token.dots else ""
     return Markup(f'<bdi class="chip{special}" title="token id {token.id}">{dots}{escape(token.rest)}</bdi>')
+
+
+@lru_cache(maxsize=1 << 8)
+def facts(items: tuple[Fact, ...]) -> Markup:
+    """Names and their values. Kept, for every page of a harvest says the same of where it comes from."""
+    return Markup(f'<dl class="facts">{"".join([_fact(item) for item in items])}</dl>')
+
+
+def _fact(item: Fact) -> str:
+    note = f"<small>{escape(item.note)}</small>" if item.note else ""
+    return f'<div class="fact"><dt>{escape(item.name)}</dt><dd>{escape(item.value)}{note}</dd></div>'
 
 
 def _segment(item: Segment) -> str:

@@ -1,15 +1,13 @@
 """Where numbers come from: the facts of a harvest and a dictionary, in readable pairs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.pages.numbers import count
 from catalog.records import POSITION_TOKENS, DictionaryRecord, HarvestRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """A name and its value, as text. note: a plain sentence beneath, or empty."""
 
     name: str
