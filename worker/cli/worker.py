@@ -1,5 +1,6 @@
 """featurescope worker: run queued jobs until stopped."""
 
+import logging
 from collections.abc import Sequence
 
 from worker.cli.options import verb_parser
@@ -17,7 +18,11 @@ FEATURESCOPE_STORE=s3://bucket/x  where workers share corpora and partial result
                                 see, or an S3-compatible store (default: FEATURESCOPE_HOME)
 FEATURESCOPE_DEVICE=cuda:1      the device of this worker (default: the first GPU, else the CPU)
 FEATURESCOPE_DTYPE=float32      bfloat16 or float32 (default: the faster one here)
-FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)"""
+FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)
+FEATURESCOPE_WORKER_METRICS_PORT=9101   answer Prometheus on this port of this machine (default: off)
+FEATURESCOPE_LOG=json           write the log as a JSON object a line"""
+
+log = logging.getLogger(__name__)
 
 
 def main(argv: Sequence[str]) -> int:
@@ -28,7 +33,7 @@ def main(argv: Sequence[str]) -> int:
     output = Output(as_json=options.json)
 
     def ready(executor_id: str) -> None:
-        output.say(f"Worker {executor_id} takes jobs.")
+        log.info("The worker takes jobs.")
         output.result({"executor_id": executor_id})
 
     run_worker(worker_settings(), on_ready=ready, parent=options.parent)

@@ -1,8 +1,11 @@
 """What every job is handed: the settings, the catalog, and the models this worker has loaded."""
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from catalog.log_lines import fields
+from worker.jobs.figures import Figures
 from worker.jobs.latest import Latest
 from worker.jobs.ledger import Ledger
 from worker.jobs.models import ModelCache
@@ -10,15 +13,21 @@ from worker.jobs.progress import Progress, Stages
 from worker.jobs.settings import WorkerSettings
 from worker.jobs.store import Store, open_store
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The world of a job, made once by the process it runs in. inputs: what the harvest under way reads."""
+    """The world of a job, made once by the process it runs in. inputs: what the harvest under way reads.
+
+    figures: what this process has done so far, for Prometheus.
+    """
 
     settings: WorkerSettings
     ledger: Ledger
     models: ModelCache
     inputs: Latest = field(default_factory=Latest)
+    figures: Figures = field(default_factory=Figures)
 
     @property
     def home(self) -> Path:
@@ -34,6 +43,8 @@ class JobContext:
 
         def begin(message: str, *, total: int, unit: str) -> Progress:
             self.ledger.at_stage(job_id, message, total=total, unit=unit)
+            self.figures.at_stage(job_id, message)
+            log.info("%s.", message, extra=fields(job=job_id))
             return Progress(lambda reading: self.ledger.progressed(job_id, reading), total=total)
 
         return begin

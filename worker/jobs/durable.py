@@ -3,6 +3,7 @@
 Only a worker launches DBOS. A workflow's arguments and results are JSON, never pickle.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -20,6 +21,7 @@ PARENT_QUEUE = "parents"
 DEVICE_QUEUE = "device"
 PARENTS_AT_ONCE = 4
 POLLING_SECONDS = 0.2
+LONGEST_COUNT = 10_000
 PARENT_WORKFLOWS = frozenset({"harvest", "demo"})
 
 
@@ -66,6 +68,13 @@ def client(settings: WorkerSettings) -> Iterator[DBOSClient]:
         yield door
     finally:
         door.destroy()
+
+
+def queue_lengths() -> dict[str, int]:
+    """How many workflows wait on each queue, LONGEST_COUNT at most, in the process that runs DBOS."""
+    waiting = DBOS.list_workflows(status="ENQUEUED", limit=LONGEST_COUNT, load_input=False, load_output=False)
+    found = Counter(workflow.queue_name for workflow in waiting)
+    return {queue: found[queue] for queue in (PARENT_QUEUE, DEVICE_QUEUE)}
 
 
 def enqueue(settings: WorkerSettings, workflow: str, job_id: str, request: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import time
 from collections.abc import Callable
 from typing import Any, Literal
 
@@ -9,7 +10,9 @@ from dbos import PortableWorkflowError
 from dbos import error as dbos_error
 
 from catalog.errors import CatalogError
+from catalog.log_lines import bound, told
 from worker.errors import WorkerError
+from worker.jobs.context import JobContext
 from worker.jobs.errors import JobCancelled
 from worker.jobs.leaving import FAILED, leave
 from worker.jobs.ledger import Ledger
@@ -20,23 +23,38 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 log = logging.getLogger(__name__)
 
 
-def run_job(ledger: Ledger, job_id: str, body: Callable[[], Outcome]) -> Outcome:
-    """Run the body of a workflow and write down how it ended.
+def run_job(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> Outcome:
+    """Run the body of a workflow and write down how it ended, in the job's row and in the log.
 
     The outcome is JSON: what the body returned, or {"error": ...}. What DBOS itself raises goes through, so that a
     workflow that was cancelled or taken over by another worker stays in DBOS's hands.
     """
+    began = time.monotonic()
+    with bound(job=job_id):
+        log.info("The job begins.")
+        try:
+            outcome, status = _run_body(context.ledger, job_id, body)
+        finally:
+            context.figures.over(job_id)
+        context.figures.job_ended(status)
+        seconds = round(time.monotonic() - began, 3)
+        log.info("The job is %s after %.1f s.", status, seconds, extra=told(status=status, seconds=seconds))
+    return outcome
+
+
+def _run_body(ledger: Ledger, job_id: str, body: Callable[[], Outcome]) -> tuple[Outcome, str]:
+    """The outcome, in JSON, and the status it was written down as."""
     try:
         ledger.started(job_id)
         outcome = body()
     except JobCancelled as stop:
-        return _over(ledger, job_id, "cancelled", message=str(stop))
+        return _over(ledger, job_id, "cancelled", message=str(stop)), "cancelled"
     except dbos_error.DBOSException:
         raise
     except Exception as error:  # noqa: BLE001 (the job loop is an edge: whatever happens, the row says so)
-        return _over(ledger, job_id, "failed", message=in_words(error))
+        return _over(ledger, job_id, "failed", message=in_words(error)), "failed"
     ledger.ended(job_id, "complete", message=str(outcome.get("message", "")))
-    return outcome
+    return outcome, "complete"
 
 
 def _over(ledger: Ledger, job_id: str, status: Literal["failed", "cancelled"], *, message: str) -> Outcome:

@@ -1,11 +1,14 @@
 """One shard of a harvest as a piece of work for any worker: everything it needs is found from the harvest's row."""
 
+import logging
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from catalog.log_lines import bound, told
 from catalog.records import HarvestRecord
 from worker.harvest.engine import harvest_shard
 from worker.harvest.partial import is_done, partial_path
@@ -16,6 +19,8 @@ from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
 from worker.jobs.places import OPENED, harvest_place
 from worker.jobs.progress import Progress, Reading
 from worker.jobs.requests import HarvestRequest, from_json
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +69,21 @@ def open_harvest(context: JobContext, job_id: str, harvest_id: str) -> OpenHarve
     return OpenHarvest(record, plan, inputs, place, context.store.path(place))
 
 
+def logged_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
+    """`run_shard`, with its beginning and end in the log and in the worker's figures."""
+    began = time.monotonic()
+    with (
+        bound(job=job_id, harvest=harvest_id, shard=shard),
+        context.figures.doing(f"{job_id}-{harvest_id}-{shard}", "Harvesting a shard"),
+    ):
+        log.info("The shard begins.")
+        outcome = run_shard(context, job_id, harvest_id, shard)
+        context.figures.shard_done()
+        seconds = round(time.monotonic() - began, 3)
+        log.info("The shard is done after %.1f s.", seconds, extra=told(seconds=seconds))
+    return outcome
+
+
 def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
     """Harvest one shard into its place in the store; nothing is done where it is there."""
     context.ledger.raise_if_over(job_id)
@@ -79,6 +99,12 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
         context.ledger.progressed(job_id, reading, harvest_id=harvest_id)
 
     progress = Progress(report, total=plan.corpus_tokens, done=before)
+    counted = context.figures.following("harvest", since=0)
+
+    def note(done: int, _total: int) -> None:
+        counted(done)
+        progress.update(before + done)
+
     harvest_shard(
         plan,
         shard,
@@ -87,7 +113,7 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
         contexts=inputs.contexts,
         folder=harvest.folder,
         device=inputs.model.device,
-        on_progress=lambda done, _total: progress.update(before + done),
+        on_progress=note,
     )
     context.store.put(place, partial_path(harvest.folder, shard))
     context.store.done_with(place)

@@ -5,6 +5,7 @@ import os
 import sys
 from typing import NoReturn
 
+log = logging.getLogger(__name__)
 STOPPED = 0
 FAILED = 1
 
@@ -12,7 +13,7 @@ FAILED = 1
 def leave(code: int, message: str = "") -> NoReturn:
     """End the process without waiting for its threads."""
     if message:
-        print(message, file=sys.stderr, flush=True)  # noqa: T201 (the last words of a process)
+        log.critical("%s", message)
     logging.shutdown()
     sys.stdout.flush()
     os._exit(code)

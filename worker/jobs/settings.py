@@ -12,6 +12,7 @@ from worker.jobs.errors import JobError
 ANY_POSTGRES = re.compile(r"^postgres(ql)?(\+\w+)?://")
 HEARTBEAT_SECONDS = 3.0
 STALE_SECONDS = 30.0
+LAST_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,8 @@ class WorkerSettings:
     store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
     keep_state: whether a finished harvest leaves what lets it grow (FEATURESCOPE_KEEP_STATE, yes or no).
     stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
+    metrics_port, metrics_host: where a worker answers Prometheus (FEATURESCOPE_WORKER_METRICS_PORT and _HOST); it does
+    not where no port is named, and on this machine alone where no host is.
     """
 
     catalog: CatalogSettings
@@ -34,6 +37,8 @@ class WorkerSettings:
     stale_seconds: float = STALE_SECONDS
     store: str | None = None
     keep_state: bool = True
+    metrics_port: int | None = None
+    metrics_host: str = "127.0.0.1"
 
     @property
     def home(self) -> Path:
@@ -64,6 +69,8 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         stale_seconds=_number(values, "FEATURESCOPE_STALE_SECONDS", STALE_SECONDS, least=0.1),
         store=values.get("FEATURESCOPE_STORE") or None,
         keep_state=_yes_or_no(values, "FEATURESCOPE_KEEP_STATE", default=True),
+        metrics_port=_port(values, "FEATURESCOPE_WORKER_METRICS_PORT"),
+        metrics_host=values.get("FEATURESCOPE_WORKER_METRICS_HOST") or "127.0.0.1",
     )
 
 
@@ -74,6 +81,16 @@ def _yes_or_no(values: Mapping[str, str], name: str, *, default: bool) -> bool:
     if text not in ("yes", "no"):
         raise JobError(f"{name} is {text!r}; it is yes or no.")
     return text == "yes"
+
+
+def _port(values: Mapping[str, str], name: str) -> int | None:
+    """None where the variable is not set; 0 takes a free port."""
+    text = values.get(name)
+    if not text:
+        return None
+    if not text.isdecimal() or int(text) > LAST_PORT:
+        raise JobError(f"{name} is {text!r}; a port is a whole number from 0 to {LAST_PORT}.")
+    return int(text)
 
 
 def _number(values: Mapping[str, str], name: str, default: float, *, least: float) -> float:

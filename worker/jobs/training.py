@@ -13,7 +13,6 @@ from worker.corpus.contexts import ContextTable
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_of
 from worker.jobs.places import TRAINED_LAST, trained_place, training_folder
-from worker.jobs.progress import Progress
 from worker.jobs.register import add_dictionary
 from worker.jobs.requests import TrainRequest
 from worker.lm.model import LanguageModel
@@ -47,7 +46,13 @@ def train(context: JobContext, job_id: str, request: TrainRequest) -> dict[str, 
     source = ContextBlocks(model, learnt, config.hook_names, seed=config.seed, excluded=special)
     run = TrainingRun(config, source, folder, model_name=record.name, conventions=conventions)
     progress = context.stages(job_id)("Training", total=config.n_steps * config.batch_size, unit="tokens")
-    run.run(lambda now: _tell(progress, now))
+    counted = context.figures.following("train")
+
+    def tell(now: TrainingProgress) -> None:
+        counted(now.tokens)
+        progress.update(now.tokens)
+
+    run.run(tell)
     qualities = measure_quality(
         model,
         run.dictionaries(),
@@ -76,10 +81,6 @@ def split_contexts(contexts: ContextTable) -> tuple[ContextTable, np.ndarray]:
         lengths=contexts.lengths[:keep],
     )
     return learnt, np.arange(len(contexts) - held_out, len(contexts))
-
-
-def _tell(progress: Progress, now: TrainingProgress) -> None:
-    progress.update(now.tokens)
 
 
 def _keep(

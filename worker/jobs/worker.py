@@ -15,6 +15,7 @@ from filelock import FileLock, Timeout
 
 from catalog.engine import make_engine
 from catalog.errors import StorageFull
+from catalog.log_lines import add_process_fields
 from catalog.records import WorkerRecord
 from catalog.revision import check_revision
 from worker.jobs import durable
@@ -23,6 +24,7 @@ from worker.jobs.errors import WorkerRunning
 from worker.jobs.heartbeats import Heartbeat, Watch
 from worker.jobs.leaving import FAILED, STOPPED, leave
 from worker.jobs.ledger import Ledger, now
+from worker.jobs.metrics_door import open_metrics_door
 from worker.jobs.places import worker_lock_path
 from worker.jobs.settings import WorkerSettings
 from worker.jobs.workflows import register_workflows
@@ -69,9 +71,13 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
         every_seconds=settings.heartbeat_seconds,
         on_error=_heartbeat_failed,
     )
+    context = make_context(settings, ledger)
+    add_process_fields(executor=executor_id)
+    log.info("The worker %s begins on %s.", executor_id, choose_device(settings.device))
+    open_metrics_door(settings, context.figures, executor_id)
     heartbeat.start()
     durable.configure(settings, executor_id)
-    register_workflows(make_context(settings, ledger))
+    register_workflows(context)
     durable.launch(settings)
     on_ready(executor_id)
     watch = Watch(stale_seconds=0.0 if settings.on_sqlite else settings.stale_seconds)
@@ -79,6 +85,7 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
         _look_after(ledger, watch, executor_id)
         if stopping.wait(settings.heartbeat_seconds):
             break
+    log.info("The worker stops; what is under way goes on when a worker is started again.")
     heartbeat.stop()
     with ledger.writing() as writer:
         writer.forget_worker(executor_id)

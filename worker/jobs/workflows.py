@@ -18,7 +18,7 @@ from worker.jobs.edge import Outcome, plain_failure, run_job
 from worker.jobs.errors import JobError
 from worker.jobs.harvest_finish import finish
 from worker.jobs.harvest_prepare import prepare
-from worker.jobs.harvest_shard import run_shard
+from worker.jobs.harvest_shard import logged_shard
 from worker.jobs.requests import CorpusRequest, DemoRequest, HarvestRequest, TrainRequest, from_json, to_json
 from worker.jobs.training import train
 
@@ -27,32 +27,33 @@ ShardWorkflow = Callable[[str, str, int], Outcome]
 
 def register_workflows(context: JobContext) -> None:
     """Make the workflows known to DBOS under the names that `submit` uses. Once in a process, before the launch."""
-    ledger = context.ledger
 
     @DBOS.workflow(name="shard")
     def shard(job_id: str, harvest_id: str, number: int) -> Outcome:
-        work = plain_failure(lambda: run_shard(context, job_id, harvest_id, number))
+        work = plain_failure(lambda: logged_shard(context, job_id, harvest_id, number))
         return DBOS.run_step({"name": "shard"}, work)
 
     @DBOS.workflow(name="harvest")
     def harvest(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(HarvestRequest, request)
-        return run_job(ledger, job_id, lambda: run_harvest(context, job_id, asked, shard=shard))
+        return run_job(context, job_id, lambda: run_harvest(context, job_id, asked, shard=shard))
 
     @DBOS.workflow(name="demo")
     def demo(job_id: str, request: Mapping[str, Any]) -> Outcome:
         from_json(DemoRequest, request)
-        return run_job(ledger, job_id, lambda: run_demo(context, job_id, shard=shard))
+        return run_job(context, job_id, lambda: run_demo(context, job_id, shard=shard))
 
     @DBOS.workflow(name="train")
     def training(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(TrainRequest, request)
-        return run_job(ledger, job_id, lambda: DBOS.run_step({"name": "train"}, lambda: train(context, job_id, asked)))
+        return run_job(context, job_id, lambda: DBOS.run_step({"name": "train"}, lambda: train(context, job_id, asked)))
 
     @DBOS.workflow(name="corpus")
     def corpus(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(CorpusRequest, request)
-        return run_job(ledger, job_id, lambda: DBOS.run_step({"name": "corpus"}, lambda: build(context, job_id, asked)))
+        return run_job(
+            context, job_id, lambda: DBOS.run_step({"name": "corpus"}, lambda: build(context, job_id, asked))
+        )
 
 
 def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, shard: ShardWorkflow) -> Outcome:
