@@ -21,7 +21,8 @@ ROUTES = (home, compare, jobs, health, api_dictionaries, api_features, api_jobs,
 
 def create_app(settings: AppSettings) -> FastAPI:
     """The application. The catalog is opened with the first request that needs it."""
-    metrics = Metrics()
+    engine = make_engine(settings.catalog.database_url)
+    metrics = Metrics(engine)
     paths = SitePaths(StaticFileHashes(STATIC), prefix=settings.path_prefix)
     app = FastAPI(
         title="Featurescope",
@@ -33,7 +34,7 @@ def create_app(settings: AppSettings) -> FastAPI:
     )
     app.state.site = Site(
         settings,
-        make_engine(settings.catalog.database_url),
+        engine,
         make_environment(paths, is_live=True, version=VERSION),
         paths,
     )

@@ -2,18 +2,23 @@
 
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
+from sqlalchemy import Engine
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.catalog_figures import CatalogFigures
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
 
 
 class Metrics:
-    """The figures of one app, in a registry of its own."""
+    """The figures of one process of the app, in a registry of its own. What several add up to is Prometheus's work."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.registry = CollectorRegistry()
+        self.registry.register(CatalogFigures(engine))
+        ProcessCollector(registry=self.registry)
         self.requests = Counter(
             "featurescope_requests", "Requests answered", ["route", "status"], registry=self.registry
         )

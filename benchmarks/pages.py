@@ -3,7 +3,7 @@
 Needs a catalog with a complete harvest, such as a finished demo: FEATURESCOPE_HOME (and FEATURESCOPE_DATABASE_URL)
 say where it is, as for every command. The time is the server's own, from the Server-Timing header: from the request's
 arrival to the first byte of the answer. Beside it stand the same server's answers that touch neither features nor
-templates (/metrics), which is what a request costs at least. Prints one JSON object as the last line.
+the catalog (/api), which is what a request costs at least. Prints one JSON object as the last line.
 
     FEATURESCOPE_HOME=./featurescope-data python -m benchmarks.pages [--pages 300]
 """
@@ -36,7 +36,7 @@ def main() -> int:
     try:
         client = _Client(port, process)
         figures = {slug: _measure(client, slug, d_sae, options.pages) for slug, d_sae in _dictionaries(client)}
-        floor = _summary([client.get("/metrics") for _ in range(options.pages)])
+        floor = _summary([client.get("/api") for _ in range(options.pages)])
     finally:
         process.terminate()
         process.wait(timeout=30)

@@ -19,6 +19,7 @@ from catalog.failures import explain
 
 PAGE_SIZE = 16_384
 BUSY_TIMEOUT_S = 30
+CONNECT_TIMEOUT_S = 10
 _WRITES = "catalog_writes"
 
 
@@ -32,7 +33,9 @@ def make_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         engine = _sqlite_engine(parsed)
     else:
-        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        # A server that does not even refuse is given up after a while; an address that says otherwise is obeyed.
+        waits = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_TIMEOUT_S}
+        engine = create_engine(parsed.set(drivername="postgresql+psycopg"), pool_pre_ping=True, connect_args=waits)
     event.listen(engine, "handle_error", _say_plainly)
     return engine
 

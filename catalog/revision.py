@@ -6,7 +6,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from catalog.engine import make_session
 from catalog.errors import WrongRevision
@@ -16,8 +16,7 @@ MIGRATIONS = Path(__file__).resolve().parent.parent / "migrations"
 
 def check_revision(engine: Engine) -> None:
     """Returns where the database fits the code; else raises WrongRevision naming both revisions and the way out."""
-    found, scripts = database_revision(engine), ScriptDirectory.from_config(_config())
-    needed = scripts.get_current_head()
+    found, needed = database_revision(engine), needed_revision()
     where = engine.url.render_as_string()
     if found == needed:
         return
@@ -25,12 +24,29 @@ def check_revision(engine: Engine) -> None:
         raise WrongRevision(
             f"The catalog {where} has no tables yet, the code needs revision {needed}. Run: make migrate."
         )
-    if found in {script.revision for script in scripts.walk_revisions()}:
+    if found in known_revisions():
         raise WrongRevision(f"The catalog {where} is at revision {found}, the code needs {needed}. Run: make migrate.")
     raise WrongRevision(
         f"The catalog {where} is at revision {found}, which this code does not know; it needs {needed}. "
         "A newer Featurescope made it: update the code."
     )
+
+
+def needed_revision() -> str:
+    """The revision that the code needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+def known_revisions() -> frozenset[str]:
+    """Every revision that the code knows, old ones included."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
+
+
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Bring the database of an open transaction to a revision; the caller commits."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
 def database_revision(engine: Engine) -> str | None:
@@ -46,15 +62,12 @@ def migrate(engine: Engine) -> None:
     newer than the code.
     """
     found = database_revision(engine)
-    config = _config()
-    scripts = ScriptDirectory.from_config(config)
-    if found == scripts.get_current_head():
+    if found == needed_revision():
         return
-    if found not in {None, *(script.revision for script in scripts.walk_revisions())}:
+    if found not in {None, *known_revisions()}:
         check_revision(engine)
     with make_session(engine, write=True) as session, session.begin():
-        config.attributes["connection"] = session.connection()
-        command.upgrade(config, "head")
+        upgrade(session.connection())
 
 
 def _config() -> Config:

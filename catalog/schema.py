@@ -217,7 +217,7 @@ class JobRow(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     kind: Mapped[str]
     title: Mapped[str]
-    status: Mapped[str]
+    status: Mapped[str] = mapped_column(index=True)
     done: Mapped[int] = mapped_column(BigInteger)
     total: Mapped[int] = mapped_column(BigInteger)
     unit: Mapped[str]

@@ -23,5 +23,5 @@ def health(site: SiteOf) -> PlainTextResponse:
 
 @router.get("/metrics")
 def metrics(request: Request) -> Response:
-    """Requests and their durations."""
+    """Requests and their durations, jobs and workers."""
     return Response(generate_latest(request.app.state.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -134,6 +134,14 @@ class CatalogReader:
         """The job of that id."""
         return jobs.one_job(self._session, job_id)
 
+    def job_counts(self) -> dict[str, int]:
+        """How many jobs there are of each status that occurs."""
+        return jobs.counts_by_status(self._session)
+
+    def job_rates(self) -> dict[str, float]:
+        """Units a second of all running jobs together, by unit."""
+        return jobs.running_rates(self._session)
+
     def workers(self, *, alive_within_s: float = ALIVE_WITHIN_S) -> list[WorkerRecord]:
         """Workers, the last heard of first; alive are those heard of within that many seconds."""
         return jobs.workers(self._session, alive_within_s)

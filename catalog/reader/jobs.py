@@ -1,6 +1,6 @@
 """Reads jobs and the heartbeats of workers."""
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from catalog.clock import seconds_ago
@@ -12,6 +12,18 @@ from catalog.schema import JobRow, WorkerHeartbeatRow
 def all_jobs(session: Session, limit: int) -> list[JobRecord]:
     """Jobs, newest first."""
     return [_job(row) for row in session.scalars(select(JobRow).order_by(JobRow.created_at.desc()).limit(limit))]
+
+
+def counts_by_status(session: Session) -> dict[str, int]:
+    """How many jobs there are of each status that occurs."""
+    counted = session.execute(select(JobRow.status, func.count()).group_by(JobRow.status))
+    return {status: number for status, number in counted}
+
+
+def running_rates(session: Session) -> dict[str, float]:
+    """Units a second of all running jobs together, by unit."""
+    running = select(JobRow.unit, func.sum(JobRow.rate)).where(JobRow.status == "running", JobRow.rate.is_not(None))
+    return {unit: float(rate) for unit, rate in session.execute(running.group_by(JobRow.unit))}
 
 
 def one_job(session: Session, job_id: str) -> JobRecord:

@@ -84,6 +84,7 @@ ASKED: dict[str, Callable[[CatalogReader], object]] = {
     "contexts": lambda reader: reader.contexts("first", range(60)),
     "labels": lambda reader: reader.labels("tiny-sae", 5),
     "jobs": lambda reader: (reader.jobs(), reader.workers()),
+    "figures": lambda reader: (reader.job_counts(), reader.job_rates()),
 }
 FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
