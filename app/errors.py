@@ -13,7 +13,7 @@ from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested
 from app.requests import request_id
-from catalog.errors import BadQuery, CatalogError, NotFound, Unreachable, WrongRevision
+from catalog.errors import BadQuery, Busy, CatalogError, NotFound, StorageFull, Unreachable, WrongRevision
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(request, _not_found(request, error))
     if isinstance(error, BadQuery):
         return answer(request, Problem(400, "bad_query", "That list cannot be made", str(error)))
-    if isinstance(error, WrongRevision | Unreachable):
+    if isinstance(error, WrongRevision | Unreachable | Busy | StorageFull):
         return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
     log.error("The catalog failed on %s: %s", request.url.path, error)
     return answer(request, Problem(500, "catalog_error", "The catalog failed", str(error)))

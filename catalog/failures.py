@@ -13,7 +13,7 @@ _SQLITE_MESSAGES: tuple[tuple[str, type[CatalogError], str], ...] = (
         "database or disk is full",
         StorageFull,
         "There is no room left on the disk of the catalog {url}. What was committed is kept: "
-        "free some room, or move FEATURESCOPE_HOME to a larger disk, and start again.",
+        "free some room, or move FEATURESCOPE_HOME to a larger disk. What waits for room goes on by itself.",
     ),
     (
         "database is locked",
@@ -38,10 +38,13 @@ _SQLITE_MESSAGES: tuple[tuple[str, type[CatalogError], str], ...] = (
     (
         "disk I/O error",
         StorageFull,
-        "The disk of the catalog {url} fails or has no room left. Check it, and start again.",
+        "The disk of the catalog {url} fails or has no room left. Check it. What waits for room goes on by itself.",
     ),
     ("no such table", WrongRevision, "The catalog {url} lacks tables that the code needs. Run: make migrate."),
 )
+
+_AWAY = ("08", "57P", "53300")
+"""Of PostgreSQL's states: connection failures, shutting down or starting up, too many connections."""
 
 
 def explain(error: BaseException | None, url: str) -> CatalogError | None:
@@ -68,16 +71,24 @@ def _explain_sqlite(message: str, url: str) -> CatalogError | None:
 def _explain_postgres(error: psycopg.Error, url: str) -> CatalogError | None:
     if isinstance(error, postgres.DiskFull):
         return StorageFull(
-            f"PostgreSQL at {url} has no room left on its disk. What was committed is kept: free some, and start again."
+            f"PostgreSQL at {url} has no room left on its disk. What was committed is kept: free some. "
+            "What waits for room goes on by itself."
         )
     if isinstance(error, postgres.LockNotAvailable | postgres.DeadlockDetected):
         return Busy(f"Another process holds what is needed in {url}. Try again.")
     if isinstance(error, postgres.UndefinedTable):
         return WrongRevision(f"The catalog {url} lacks tables that the code needs. Run: make migrate.")
-    if isinstance(error, psycopg.OperationalError) and error.sqlstate is None:
+    if _is_away(error):
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
         return Unreachable(
             f"PostgreSQL at {url} cannot be reached: {reason}. "
             "Check that it runs and that FEATURESCOPE_DATABASE_URL is right."
         )
     return None
+
+
+def _is_away(error: psycopg.Error) -> bool:
+    """Whether there is no server at the other end: never was, ended, or not yet up again."""
+    if isinstance(error, psycopg.OperationalError):
+        return error.sqlstate is None or error.sqlstate.startswith(_AWAY)
+    return isinstance(error, psycopg.InterfaceError)

@@ -65,10 +65,12 @@ def harvest_shard(
     folder: Path,
     device: torch.device | str = "cpu",
     on_progress: Progress | None = None,
+    save: Callable[[Callable[[], None]], None] = lambda write: write(),
 ) -> None:
     """Reduce one shard and write its partial result to the folder; nothing is done where it is there.
 
     on_progress: called after each batch with the shard's text tokens done and in all.
+    save: given what writes the result, calls it, more than once where there was no room at first.
     Raises HarvestError where the dictionaries do not share the plan's conventions, the memory limit
     is too low, or the result cannot be written.
     """
@@ -86,7 +88,7 @@ def harvest_shard(
             done += int(np.asarray(contexts.lengths[context_ids]).sum(dtype=np.int64))
             if on_progress is not None:
                 on_progress(done, total)
-        save_partial(path, plan.digest, pass_.states())
+        save(lambda: save_partial(path, plan.digest, pass_.states()))
 
 
 class _Pass:

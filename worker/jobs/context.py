@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.log_lines import fields
+from worker.jobs.at_work import AtWork
 from worker.jobs.figures import Figures
 from worker.jobs.latest import Latest
 from worker.jobs.ledger import Ledger
@@ -18,9 +19,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
-    """The world of a job, made once by the process it runs in. inputs: what the harvest under way reads.
+    """The world of a job, made once by the process it runs in.
 
-    figures: what this process has done so far, for Prometheus.
+    inputs: what the harvest under way reads. figures: what this process has done so far, for Prometheus. at_work: the
+    workflows that this process has in hand.
     """
 
     settings: WorkerSettings
@@ -28,6 +30,7 @@ class JobContext:
     models: ModelCache
     inputs: Latest = field(default_factory=Latest)
     figures: Figures = field(default_factory=Figures)
+    at_work: AtWork = field(default_factory=AtWork)
 
     @property
     def home(self) -> Path:

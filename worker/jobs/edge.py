@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Literal
 
-from dbos import PortableWorkflowError
+from dbos import DBOS, PortableWorkflowError
 from dbos import error as dbos_error
 
 from catalog.errors import CatalogError
@@ -14,8 +14,7 @@ from catalog.log_lines import bound, told
 from worker.errors import WorkerError
 from worker.jobs.context import JobContext
 from worker.jobs.errors import JobCancelled
-from worker.jobs.leaving import FAILED, leave
-from worker.jobs.ledger import Ledger
+from worker.jobs.starting_over import LOST, start_over, written_down
 
 Outcome = dict[str, Any]
 KNOWN = (WorkerError, CatalogError, OSError, PortableWorkflowError)
@@ -30,10 +29,10 @@ def run_job(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> Ou
     workflow that was cancelled or taken over by another worker stays in DBOS's hands.
     """
     began = time.monotonic()
-    with bound(job=job_id):
+    with bound(job=job_id), context.at_work.on(DBOS.workflow_id):
         log.info("The job begins.")
         try:
-            outcome, status = _run_body(context.ledger, job_id, body)
+            outcome, status = _run_body(context, job_id, body)
         finally:
             context.figures.over(job_id)
         context.figures.job_ended(status)
@@ -42,28 +41,28 @@ def run_job(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> Ou
     return outcome
 
 
-def _run_body(ledger: Ledger, job_id: str, body: Callable[[], Outcome]) -> tuple[Outcome, str]:
+def _run_body(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> tuple[Outcome, str]:
     """The outcome, in JSON, and the status it was written down as."""
+    ledger = context.ledger
     try:
-        ledger.started(job_id)
+        written_down(context, lambda: ledger.started(job_id))
         outcome = body()
     except JobCancelled as stop:
-        return _over(ledger, job_id, "cancelled", message=str(stop)), "cancelled"
+        return _over(context, job_id, "cancelled", message=str(stop)), "cancelled"
     except dbos_error.DBOSException:
         raise
+    except LOST as lost:
+        start_over(context, lost)
     except Exception as error:  # noqa: BLE001 (the job loop is an edge: whatever happens, the row says so)
-        return _over(ledger, job_id, "failed", message=in_words(error)), "failed"
-    ledger.ended(job_id, "complete", message=str(outcome.get("message", "")))
+        return _over(context, job_id, "failed", message=in_words(error)), "failed"
+    written_down(context, lambda: ledger.ended(job_id, "complete", message=str(outcome.get("message", ""))))
     return outcome, "complete"
 
 
-def _over(ledger: Ledger, job_id: str, status: Literal["failed", "cancelled"], *, message: str) -> Outcome:
-    """Write down how a job ended. A worker that cannot even do that leaves; the next one takes the job up again."""
+def _over(context: JobContext, job_id: str, status: Literal["failed", "cancelled"], *, message: str) -> Outcome:
     error = message if status == "failed" else None
-    try:
-        ledger.ended(job_id, status, message=message if error is None else "Failed", error=error)
-    except CatalogError as lost:
-        leave(FAILED, f"{message}\nThe worker stops, because it cannot write that down either: {lost}")
+    shown = message if error is None else "Failed"
+    written_down(context, lambda: context.ledger.ended(job_id, status, message=shown, error=error))
     return {"error": message}
 
 

@@ -16,6 +16,7 @@ from worker.harvest.plan import HarvestPlan
 from worker.jobs.context import JobContext
 from worker.jobs.errors import JobError
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
+from worker.jobs.patience import patiently
 from worker.jobs.places import OPENED, harvest_place
 from worker.jobs.progress import Progress, Reading
 from worker.jobs.requests import HarvestRequest, from_json
@@ -114,6 +115,7 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
         folder=harvest.folder,
         device=inputs.model.device,
         on_progress=note,
+        save=lambda write: patiently(context, job_id, write),
     )
     context.store.put(place, partial_path(harvest.folder, shard))
     context.store.done_with(place)

@@ -15,7 +15,7 @@ from catalog.records import WorkerRecord
 class Heartbeat:
     """Calls `beat` now and then, from a thread of its own, until stopped.
 
-    A beat that fails is tried again at the next; `on_error` is told.
+    A beat that fails is tried again at the next; `on_error` is told of the first of several on end.
     """
 
     def __init__(
@@ -38,11 +38,15 @@ class Heartbeat:
         self._thread.join(timeout=self._every_seconds + 1)
 
     def _run(self) -> None:
+        failing = False
         while not self._stopped.wait(self._every_seconds):
             try:
                 self._beat()
+                failing = False
             except Exception as error:  # noqa: BLE001 (a worker outlives a database that is away for a while)
-                self._on_error(error)
+                if not failing:
+                    self._on_error(error)
+                failing = True
 
 
 class Watch:
@@ -60,6 +64,10 @@ class Watch:
     def living(self, workers: Iterable[WorkerRecord]) -> frozenset[str]:
         """Executor ids of those that are not dead."""
         return frozenset(worker.executor_id for worker in workers if self._lives(worker))
+
+    def look_away(self) -> None:
+        """Nothing could be read for a while, so nobody's silence is held against them: their time begins anew."""
+        self._changed.clear()
 
     def _lives(self, worker: WorkerRecord) -> bool:
         if worker.host == socket.gethostname() and not _process_exists(worker.pid):

@@ -3,6 +3,7 @@
 Each call is one short transaction.
 """
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from catalog.engine import session_scope
+from catalog.errors import Busy, StorageFull, Unreachable
 from catalog.reader import CatalogReader
 from catalog.records import JobRecord, JobStatus
 from catalog.writer import CatalogWriter
@@ -18,6 +20,7 @@ from worker.jobs.errors import JobCancelled
 from worker.jobs.progress import Reading
 
 ENDED: frozenset[JobStatus] = frozenset({"complete", "failed", "cancelled"})
+log = logging.getLogger(__name__)
 
 
 class Ledger:
@@ -78,18 +81,26 @@ class Ledger:
         self._change(job_id, status="running", started_at=since, message="Starting")
 
     def at_stage(self, job_id: str, message: str, *, total: int, unit: str) -> None:
-        """The job has come to another of its parts. Raises JobCancelled where somebody stopped it."""
-        self._change(job_id, message=message, done=0, total=total, unit=unit, rate=None, seconds_left=None)
+        """The job has come to another of its parts. Raises JobCancelled where somebody stopped it.
+
+        What cannot be written down now, because the disk is full or the database away, is left unsaid: work goes on.
+        """
+        with _left_unsaid():
+            self._change(job_id, message=message, done=0, total=total, unit=unit, rate=None, seconds_left=None)
 
     def progressed(self, job_id: str, reading: Reading, *, harvest_id: str | None = None) -> None:
-        """How far the stage is, and the harvest with it. Raises JobCancelled where somebody stopped the job."""
+        """How far the stage is, and the harvest with it. Raises JobCancelled where somebody stopped the job.
+
+        As with a stage, what cannot be written down now is left unsaid.
+        """
         values = {name: getattr(reading, name) for name in ("done", "total", "rate", "seconds_left")}
-        with self.writing() as writer:
-            goes_on = writer.update_job(job_id, unless=ENDED, **values)
-            if goes_on and harvest_id is not None:
-                writer.update_progress(harvest_id, tokens_done=reading.done)
-        if not goes_on:
-            self.raise_if_over(job_id)
+        with _left_unsaid():
+            with self.writing() as writer:
+                goes_on = writer.update_job(job_id, unless=ENDED, **values)
+                if goes_on and harvest_id is not None:
+                    writer.update_progress(harvest_id, tokens_done=reading.done)
+            if not goes_on:
+                self.raise_if_over(job_id)
 
     def ended(self, job_id: str, status: JobStatus, *, message: str = "", error: str | None = None) -> bool:
         """The job is over, and with it what it left running; False where it was over before, which stays as it is."""
@@ -125,6 +136,14 @@ class Ledger:
             changed = writer.update_job(job_id, unless=ENDED, **values)
         if not changed:
             self.raise_if_over(job_id)
+
+
+@contextmanager
+def _left_unsaid() -> Iterator[None]:
+    try:
+        yield
+    except (StorageFull, Unreachable, Busy) as error:
+        log.warning("Progress could not be written down: %s", error)
 
 
 def now() -> str:

@@ -7,26 +7,29 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from importlib.metadata import version
 
 from dbos import DBOS
 from filelock import FileLock, Timeout
 
 from catalog.engine import make_engine
-from catalog.errors import StorageFull
+from catalog.errors import CatalogError
 from catalog.log_lines import add_process_fields
 from catalog.records import WorkerRecord
 from catalog.revision import check_revision
 from worker.jobs import durable
-from worker.jobs.context import make_context
+from worker.jobs.at_work import AtWork
+from worker.jobs.context import JobContext, make_context
 from worker.jobs.errors import WorkerRunning
 from worker.jobs.heartbeats import Heartbeat, Watch
-from worker.jobs.leaving import FAILED, STOPPED, leave
+from worker.jobs.leaving import STOPPED, leave
 from worker.jobs.ledger import Ledger, now
 from worker.jobs.metrics_door import open_metrics_door
+from worker.jobs.patience import persistently
 from worker.jobs.places import worker_lock_path
 from worker.jobs.settings import WorkerSettings
+from worker.jobs.starting_over import LOST, start_over
 from worker.jobs.workflows import register_workflows
 from worker.lm.placement import choose_device
 
@@ -75,26 +78,27 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
     add_process_fields(executor=executor_id)
     log.info("The worker %s begins on %s.", executor_id, choose_device(settings.device))
     open_metrics_door(settings, context.figures, executor_id)
-    heartbeat.start()
+    persistently(heartbeat.start, home=settings.home, tell=_heartbeat_failed)
     durable.configure(settings, executor_id)
     register_workflows(context)
-    durable.launch(settings)
+    try:
+        durable.launch(settings)
+    except LOST as lost:
+        start_over(context, lost)
     on_ready(executor_id)
     watch = Watch(stale_seconds=0.0 if settings.on_sqlite else settings.stale_seconds)
     while parent is None or os.getppid() == parent:
-        _look_after(ledger, watch, executor_id)
+        _look_after(context, watch, executor_id)
         if stopping.wait(settings.heartbeat_seconds):
             break
     log.info("The worker stops; what is under way goes on when a worker is started again.")
     heartbeat.stop()
-    with ledger.writing() as writer:
+    with suppress(CatalogError), ledger.writing() as writer:
         writer.forget_worker(executor_id)
     leave(STOPPED)
 
 
 def _heartbeat_failed(error: Exception) -> None:
-    if isinstance(error, StorageFull):
-        leave(FAILED, f"{error}\nThe worker stops; its jobs go on when a worker is started again.")
     log.warning("The heartbeat could not be written: %s", error)
 
 
@@ -118,14 +122,16 @@ def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Calla
     return beat
 
 
-def _look_after(ledger: Ledger, watch: Watch, executor_id: str) -> None:
-    """Put the work of dead workers back on its queues, and stop what somebody cancelled."""
+def _look_after(context: JobContext, watch: Watch, executor_id: str) -> None:
+    """Put the work of dead workers back on its queues, and what slipped from our hands; stop what was cancelled."""
     try:
-        with ledger.reading() as reader:
+        with context.ledger.reading() as reader:
             living = watch.living(reader.workers()) | {executor_id}
         take_over(living)
-        stop_cancelled(ledger)
+        take_up(context.at_work, executor_id)
+        stop_cancelled(context.ledger)
     except Exception:  # whatever the database does, this worker's own jobs go on
+        watch.look_away()
         log.warning("Looking after other workers failed; trying again soon.", exc_info=True)
 
 
@@ -135,6 +141,15 @@ def take_over(living: frozenset[str]) -> None:
         if workflow.executor_id not in living:
             log.warning("Taking over %s from %s.", workflow.workflow_id, workflow.executor_id)
             DBOS.resume_workflow(workflow.workflow_id, queue_name=workflow.queue_name)
+
+
+def take_up(at_work: AtWork, executor_id: str) -> None:
+    """Resume what this worker holds and nobody here is at: its end could not be written down when it came."""
+    held = DBOS.list_workflows(status="PENDING", executor_id=executor_id, load_input=False, load_output=False)
+    queues = {workflow.workflow_id: workflow.queue_name for workflow in held}
+    for workflow_id in at_work.strays(queues):
+        log.warning("Taking up %s again.", workflow_id)
+        DBOS.resume_workflow(workflow_id, queue_name=queues[workflow_id])
 
 
 def stop_cancelled(ledger: Ledger) -> None:

@@ -6,7 +6,7 @@ behind the last one. Steps may therefore run twice, and do no harm when they do.
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from dbos import DBOS, SetWorkflowID
 
@@ -19,9 +19,12 @@ from worker.jobs.errors import JobError
 from worker.jobs.harvest_finish import finish
 from worker.jobs.harvest_prepare import prepare
 from worker.jobs.harvest_shard import logged_shard
+from worker.jobs.patience import patiently
 from worker.jobs.requests import CorpusRequest, DemoRequest, HarvestRequest, TrainRequest, from_json, to_json
+from worker.jobs.starting_over import in_hand
 from worker.jobs.training import train
 
+Result = TypeVar("Result")
 ShardWorkflow = Callable[[str, str, int], Outcome]
 
 
@@ -30,8 +33,10 @@ def register_workflows(context: JobContext) -> None:
 
     @DBOS.workflow(name="shard")
     def shard(job_id: str, harvest_id: str, number: int) -> Outcome:
-        work = plain_failure(lambda: logged_shard(context, job_id, harvest_id, number))
-        return DBOS.run_step({"name": "shard"}, work)
+        work = plain_failure(
+            lambda: patiently(context, job_id, lambda: logged_shard(context, job_id, harvest_id, number))
+        )
+        return in_hand(context, lambda: DBOS.run_step({"name": "shard"}, work))
 
     @DBOS.workflow(name="harvest")
     def harvest(job_id: str, request: Mapping[str, Any]) -> Outcome:
@@ -46,19 +51,17 @@ def register_workflows(context: JobContext) -> None:
     @DBOS.workflow(name="train")
     def training(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(TrainRequest, request)
-        return run_job(context, job_id, lambda: DBOS.run_step({"name": "train"}, lambda: train(context, job_id, asked)))
+        return run_job(context, job_id, lambda: _step(context, job_id, "train", lambda: train(context, job_id, asked)))
 
     @DBOS.workflow(name="corpus")
     def corpus(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(CorpusRequest, request)
-        return run_job(
-            context, job_id, lambda: DBOS.run_step({"name": "corpus"}, lambda: build(context, job_id, asked))
-        )
+        return run_job(context, job_id, lambda: _step(context, job_id, "corpus", lambda: build(context, job_id, asked)))
 
 
 def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, shard: ShardWorkflow) -> Outcome:
     """Prepare, shards on the device queue of whichever workers there are, finish."""
-    prepared = DBOS.run_step({"name": "prepare"}, lambda: prepare(context, job_id, request))
+    prepared = _step(context, job_id, "prepare", lambda: prepare(context, job_id, request))
     harvest_id = prepared["harvest"]
     if prepared["done"]:
         return {"harvest": harvest_id, "message": f"Nothing to do: the harvest {harvest_id} of the same is complete."}
@@ -70,7 +73,7 @@ def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, sh
         outcome = handle.get_result(polling_interval_sec=0.2)
         if "error" in outcome:
             raise JobError(outcome["error"])
-    DBOS.run_step({"name": "finish"}, lambda: finish(context, job_id, harvest_id))
+    _step(context, job_id, "finish", lambda: finish(context, job_id, harvest_id))
     return {"harvest": harvest_id, "message": f"The harvest {harvest_id} is complete."}
 
 
@@ -78,9 +81,14 @@ def run_demo(context: JobContext, job_id: str, *, shard: ShardWorkflow) -> Outco
     """Register what is bundled and harvest what is looked at first, then all the rest."""
     outcomes: list[Outcome] = []
     for name, prepare_part in (("register", prepare_demo), ("rest", prepare_rest)):
-        requests = DBOS.run_step({"name": name}, partial(_plain_requests, prepare_part, context, job_id))
+        requests = _step(context, job_id, name, partial(_plain_requests, prepare_part, context, job_id))
         outcomes += [run_harvest(context, job_id, from_json(HarvestRequest, each), shard=shard) for each in requests]
     return {"harvests": [outcome["harvest"] for outcome in outcomes], "message": "The demo is ready."}
+
+
+def _step(context: JobContext, job_id: str, name: str, work: Callable[[], Result]) -> Result:
+    """A step of a workflow, which waits while the disk is full or the database away."""
+    return DBOS.run_step({"name": name}, lambda: patiently(context, job_id, work))
 
 
 def _plain_requests(

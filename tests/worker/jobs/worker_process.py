@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from worker.jobs.ledger import Ledger
 from worker.jobs.settings import WorkerSettings
@@ -16,14 +17,21 @@ PATIENCE_SECONDS = 240.0
 
 @contextmanager
 def worker_process(
-    settings: WorkerSettings, *, limits: Callable[[], None] | None = None, **environment: str
+    settings: WorkerSettings,
+    *,
+    limits: Callable[[], None] | None = None,
+    log: IO[str] | None = None,
+    **environment: str,
 ) -> Iterator[subprocess.Popen[str]]:
-    """Started by the console command; killed at the end if it still runs. limits: called in the child first."""
+    """Started by the console command; killed at the end if it still runs.
+
+    limits: called in the child first. log: where its words go; else they are kept for whoever asks.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "featurescope", "worker"],
         env={**os.environ, **worker_environment(settings), **environment},
         cwd=Path(__file__).parents[3],
-        stdout=subprocess.PIPE,
+        stdout=log or subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         preexec_fn=limits,
