@@ -30,6 +30,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "cancel": ("worker.cli.cancel", "stop a job"),
     "status": ("worker.cli.status", "show dictionaries, harvests, jobs and workers"),
     "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),
+    "backup": ("worker.cli.backup", "write the whole catalog to one file, while it is in use"),
+    "restore": ("worker.cli.restore", "put a backup into SQLite or Postgres, all of it or nothing"),
     "doctor": ("worker.cli.doctor", "check this machine, the database and the files"),
     "digest": ("worker.cli.digest", "one checksum over everything the catalog says, to compare two of them by"),
     "migrate": ("worker.cli.migrate", "create the database, or bring it to this version"),

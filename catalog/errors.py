@@ -53,3 +53,15 @@ class Busy(CatalogError):
 
 class StorageFull(CatalogError):
     """There is no room left where the database lives."""
+
+
+class BackupFailed(CatalogError):
+    """A backup cannot be written or put back."""
+
+
+class BadArchive(CatalogError):
+    """A file is no backup, or a damaged one."""
+
+
+class NotEmpty(CatalogError):
+    """A backup would have to overwrite what a catalog holds already."""

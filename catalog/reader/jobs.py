@@ -23,7 +23,7 @@ def counts_by_status(session: Session) -> dict[str, int]:
 def running_rates(session: Session) -> dict[str, float]:
     """Units a second of all running jobs together, by unit."""
     running = select(JobRow.unit, func.sum(JobRow.rate)).where(JobRow.status == "running", JobRow.rate.is_not(None))
-    return {unit: float(rate) for unit, rate in session.execute(running.group_by(JobRow.unit))}
+    return {unit: float(rate or 0.0) for unit, rate in session.execute(running.group_by(JobRow.unit))}
 
 
 def one_job(session: Session, job_id: str) -> JobRecord:
