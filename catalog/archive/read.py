@@ -12,7 +12,7 @@ from catalog.archive.layout import LONGEST_MANIFEST, MANIFEST, Entry, Hashing, M
 from catalog.errors import BadArchive
 
 CHUNK_BYTES = 1_000_000
-DAMAGED = (zipfile.BadZipFile, KeyError, EOFError, NotImplementedError, pa.ArrowException, ValueError)
+DAMAGED = (zipfile.BadZipFile, KeyError, EOFError, RuntimeError, pa.ArrowException, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
