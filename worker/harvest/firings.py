@@ -74,10 +74,39 @@ def firings_of(batch: Batch, by_token: TokenRows, *, d_sae: int, threads: Thread
     return Firings(batch, by_token, offsets, tokens, activations, segment_offsets, starts, rows, peaks)
 
 
+def join_blocks(blocks: list[TokenRows], threads: Threads) -> TokenRows:
+    """The same tokens' firings in several blocks of features, ascending from block to block, as one list a token."""
+    lengths = sum(np.diff(block.ends, prepend=0) for block in blocks)
+    ends = np.cumsum(lengths)
+    features, activations = np.empty(ends[-1], np.int32), np.empty(ends[-1], np.float32)
+    places = ends - lengths
+
+    def place(_: int, start: int, stop: int) -> None:
+        for block in blocks:
+            found = (block.ends, block.features, block.activations)
+            _place(*found, start, stop, places, features, activations)
+
+    threads.over(len(ends), place)
+    return TokenRows(ends, features, activations)
+
+
 def _offsets(counts: Int64[np.ndarray, " n"]) -> Int64[np.ndarray, " n_and_one"]:
     offsets = np.zeros(len(counts) + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     return offsets
+
+
+@compiled
+def _place(ends, features, activations, start, stop, places, features_out, activations_out):
+    first = ends[start - 1] if start else 0
+    for token in range(start, stop):
+        place = places[token]
+        for i in range(first, ends[token]):
+            features_out[place] = features[i]
+            activations_out[place] = activations[i]
+            place += 1
+        places[token] = place
+        first = ends[token]
 
 
 @compiled

@@ -1,130 +1,128 @@
 """Compiled kernels that read pre-activations once and keep only what fires.
 
-Pre-activations come as the raw bits of bfloat16 or float32 (times `scale`, 65,536 or 1, they are a float32's),
-without the bias, which is added here while the value is in a register. Rows are cut into blocks; a
-block in which nothing passes costs one vectorised comparison.
+Pre-activations come without the bias, [token, feature], as float32 or as the raw bits of bfloat16; the bias is
+added in float32 while the value is in a register. A row is cut into blocks: one pass notes which features of which
+block pass, without a branch, and a second one goes to those alone.
 """
 
 import numpy as np
-from jaxtyping import Float32
 
 from worker.harvest.compiled import compiled, inlined
+from worker.harvest.lanes import above_1, above_16, lowest_bit, value_at
 
 _BLOCK = 64
-
-
-@inlined
-def _value(bits, scale):
-    return np.uint32(np.uint32(bits) * scale).view(np.float32)
+# How far below the k-th value of the token before a token is scanned at first.
+_LOWERED = np.float32(0.93)
 
 
 @compiled
-def fire_above_threshold(rows, scale, rule, row_ends, features, activations):
-    """Keep what lies strictly above the feature's threshold, row after row.
+def fire_above_threshold(pre_acts, bias, threshold, row_ends, features, activations):
+    """Keep what lies strictly above its threshold, row after row.
 
-    rows: bits [token, d_sae]. rule: bias and threshold of each feature, and the bar from `bars_of`.
+    threshold: one number for all features, or one of each.
     Writes the end of each row in the flat outputs to row_ends.
     Returns the number of rows done: fewer than all when the outputs are too full for another one.
     """
-    d_sae = rows.shape[1]
-    outputs = (features, activations, np.empty(d_sae // _BLOCK + 2, np.uint64))
+    width = pre_acts.shape[1]
+    found = _noted(width)
     end = np.uint64(0)
-    for i in range(rows.shape[0]):
-        if end + np.uint64(d_sae) > np.uint64(len(features)):
+    for i in range(pre_acts.shape[0]):
+        if end + np.uint64(width) > np.uint64(len(features)):
             return i
-        end = _pass_row(rows[i], scale, rule, end, outputs)
+        end = _pass_row(pre_acts[i], bias, threshold, end, (features, activations), found)
         row_ends[i] = end
-    return rows.shape[0]
+    return pre_acts.shape[0]
 
 
-def bars_of(
-    bias: Float32[np.ndarray, " d_sae"], threshold: Float32[np.ndarray, " d_sae"]
-) -> Float32[np.ndarray, " d_sae"]:
-    """What a pre-activation without its bias must be above to have a chance of passing its threshold.
-
-    It lies below threshold - bias by more than the rounding of adding the bias, so nothing is lost.
-    """
-    wide_bias, wide_threshold = bias.astype(np.float64), threshold.astype(np.float64)
-    slack = 2.0**-22 * (np.abs(wide_bias) + np.abs(wide_threshold))
-    return np.nextafter((wide_threshold - wide_bias - slack).astype(np.float32), np.float32(-np.inf))
+@inlined
+def _noted(width):
+    """Room for the blocks of a row in which something passes: where each begins, and which of it do."""
+    return np.empty(width // _BLOCK + 1, np.uint64), np.empty(width // _BLOCK + 1, np.uint64)
 
 
 @compiled
-def _pass_row(row, scale, rule, end, outputs):
-    """First the blocks in which anything passes its bar, then the values of those alone.
-
-    Unsigned indices and a fixed length are what lets LLVM vectorise the first.
-    """
-    bias, threshold, bars = rule
-    features, activations, hits = outputs
+def _pass_row(row, bias, bar, end, outputs, found):
+    features, activations = outputs
+    begins, masks = found
     whole = len(row) // _BLOCK
-    n_hits = np.uint64(0)
+    n = np.uint64(0)
     for block in range(whole):
         base = np.uint64(block * _BLOCK)
-        hit = np.uint32(0)
-        for offset in range(_BLOCK):
-            j = base + np.uint64(offset)
-            hit |= np.uint32(_value(row[j], scale) > bars[j])
-        hits[n_hits] = base
-        n_hits += np.uint64(hit != 0)
-    hits[n_hits] = np.uint64(whole * _BLOCK)
-    for number in range(n_hits + np.uint64(1)):
-        base = np.uint64(hits[number])
-        for j in range(base, min(base + np.uint64(_BLOCK), np.uint64(len(row)))):
-            value = _value(row[j], scale) + bias[j]
-            if value > threshold[j]:
-                features[end] = np.int32(j)
-                activations[end] = value
-                end += np.uint64(1)
+        begins[n], masks[n] = base, _mask_of_block(row, bias, bar, base)
+        n += np.uint64(masks[n] != 0)
+    for number in range(n):
+        mask = masks[number]
+        while mask != 0:
+            j = begins[number] + lowest_bit(mask)
+            mask &= mask - np.uint64(1)
+            features[end], activations[end] = np.int32(j), value_at(row, bias, j)
+            end += np.uint64(1)
+    for j in range(np.uint64(whole * _BLOCK), np.uint64(len(row))):
+        if above_1(row, bias, bar, j) != 0:
+            features[end], activations[end] = np.int32(j), value_at(row, bias, j)
+            end += np.uint64(1)
     return end
 
 
-@compiled
-def fire_top_k(rows, scale, bias, k, row_ends, features, activations):
-    """Keep the k largest of each row that are above 0; of equal values the lower index is kept.
+@inlined
+def _mask_of_block(row, bias, bar, base):
+    low = above_16(row, bias, bar, base) | (above_16(row, bias, bar, base + np.uint64(16)) << np.uint64(16))
+    high = above_16(row, bias, bar, base + np.uint64(32)) | (
+        above_16(row, bias, bar, base + np.uint64(48)) << np.uint64(16)
+    )
+    return low | (high << np.uint64(32))
 
-    The k-th value of the row before, a little lowered, is the guess with which a row is scanned;
-    where fewer than k pass it, the row is scanned again from 0. The guess never shows in the result.
-    Arguments as in `fire_above_threshold`.
+
+@compiled
+def keep_top_k(pre_acts, bias, first, best, n_best):
+    """Let the features first to first + width of each row compete with the k best that were met before them.
+
+    Only what is above 0 is kept; of equal values the lower index is. best: features and activations, [token, k],
+    ascending by feature; n_best: how many of them there are. Features have to come in ascending order of `first`.
+
+    A full list's least value is the bar for what comes. A list that is not full is scanned first from a guess, a
+    little below the least value of the row before; where that leaves it unfilled, again from 0. The guess never
+    shows in the result.
     """
-    d_sae = rows.shape[1]
-    scratch = np.empty(d_sae, np.float32)
-    guesses, bars = np.zeros(d_sae, np.float32), np.empty(d_sae, np.float32)
-    rule = (bias, guesses, bars)
-    _set_guess(np.float32(0), rule)
-    outputs = (features, activations, np.empty(d_sae // _BLOCK + 2, np.uint64))
-    end = np.uint64(0)
-    for i in range(rows.shape[0]):
-        if end + np.uint64(d_sae) > np.uint64(len(features)):
-            return i
-        stop = _pass_row(rows[i], scale, rule, end, outputs)
-        if stop - end < k and guesses[0] > 0:
-            _set_guess(np.float32(0), rule)
-            stop = _pass_row(rows[i], scale, rule, end, outputs)
-        bar = np.float32(0)
-        if stop - end >= k:
-            bar = _kth_largest(activations[end:stop], k, scratch)
-            stop = end + _keep_best(bar, k, features[end:stop], activations[end:stop])
-        # Setting the guess costs as much as a scan, so it is only done where it is far off.
-        if not np.float32(0.85) * bar <= guesses[0] <= np.float32(0.97) * bar:
-            _set_guess(bar * np.float32(0.93), rule)
-        end = stop
-        row_ends[i] = end
-    return rows.shape[0]
+    features, activations = best
+    k, width = features.shape[1], pre_acts.shape[1]
+    found = _noted(width)
+    these = (np.empty(k + width, np.int32), np.empty(k + width, np.float32))
+    scratch = np.empty(k + width, np.float32)
+    guess = np.float32(0)
+    for i in range(pre_acts.shape[0]):
+        n = n_best[i]
+        _copy(features[i], activations[i], n, these)
+        bar = _least(these[1], n) if n == k else guess
+        end = np.int64(_pass_row(pre_acts[i], bias, bar, np.uint64(n), these, found))
+        if end < k and bar > 0:
+            end = np.int64(_pass_row(pre_acts[i], bias, np.float32(0), np.uint64(n), these, found))
+        for place in range(n, end):
+            these[0][place] += first
+        if end > k:
+            end = _keep_best(_kth_largest(these[1], end, k, scratch), k, end, these)
+        guess = _LOWERED * _least(these[1], end) if end == k else np.float32(0)
+        _copy(these[0], these[1], end, (features[i], activations[i]))
+        n_best[i] = end
 
 
 @compiled
-def _set_guess(guess, rule):
-    bias, guesses, bars = rule
-    for j in range(len(bias)):
-        guesses[j] = guess
-        bars[j] = guess - bias[j] - np.float32(2.0**-21) * (abs(bias[j]) + guess) - np.float32(1e-30)
+def _copy(features, activations, n, into):
+    for place in range(n):
+        into[0][place], into[1][place] = features[place], activations[place]
 
 
 @compiled
-def _kth_largest(values, k, scratch):
-    """Quickselect (Hoare's partition) on a copy of the values."""
-    n = len(values)
+def _least(activations, n):
+    least = activations[0]
+    for place in range(1, n):
+        least = min(least, activations[place])
+    return least
+
+
+@compiled
+def _kth_largest(values, n, k, scratch):
+    """Quickselect (Hoare's partition) on a copy of the first n values."""
     for i in range(n):
         scratch[i] = values[i]
     low, high, wanted = 0, n - 1, k - 1
@@ -150,17 +148,17 @@ def _kth_largest(values, k, scratch):
 
 
 @compiled
-def _keep_best(bar, k, features, activations):
+def _keep_best(bar, k, n, these):
+    """The k best of the first n, in their order; of those at the bar the first. Returns k."""
+    features, activations = these
     above = 0
-    for i in range(len(activations)):
-        above += activations[i] > bar
-    room_at_bar = k - above
-    end = np.uint64(0)
-    for i in range(len(activations)):
-        at_bar = activations[i] == bar
-        if activations[i] > bar or (at_bar and room_at_bar > 0):
+    for place in range(n):
+        above += activations[place] > bar
+    room_at_bar, end = k - above, 0
+    for place in range(n):
+        at_bar = activations[place] == bar
+        if activations[place] > bar or (at_bar and room_at_bar > 0):
             room_at_bar -= at_bar
-            features[end] = features[i]
-            activations[end] = activations[i]
-            end += np.uint64(1)
+            features[end], activations[end] = features[place], activations[place]
+            end += 1
     return end

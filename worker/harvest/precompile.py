@@ -15,8 +15,10 @@ from torch import Tensor
 
 from worker.corpus.contexts import ContextTable, cut_contexts
 from worker.harvest.engine import harvest_shard
+from worker.harvest.firings import TokenRows, join_blocks
 from worker.harvest.merge import merge_shards
 from worker.harvest.plan import HarvestOptions, plan_harvest
+from worker.harvest.threads import Threads
 from worker.sae.conventions import Conventions
 from worker.sae.dictionary import Dictionary
 
@@ -49,6 +51,14 @@ def compile_kernels() -> None:
                 )
             nearest = [np.zeros((each.d_sae, 1), np.int64) for each in dictionaries]
             merge_shards(plan, Path(folder), contexts=contexts, neighbours=nearest)
+    _join_tiles()
+
+
+def _join_tiles() -> None:
+    """What only dictionaries of more features than fit one tile need."""
+    rows = TokenRows(np.array([0, 1]), np.array([3], np.int32), np.array([1], np.float32))
+    with Threads(1) as threads:
+        join_blocks([rows, rows], threads)
 
 
 def _contexts() -> ContextTable:
@@ -72,7 +82,8 @@ def _dictionaries() -> list[Dictionary]:
         conventions=Conventions(prepend_bos=True, n_ctx=N_CTX),
         k=2,
     )
-    return [topk, replace(topk, kind="jumprelu", k=None, threshold=torch.full((D_SAE,), 0.5))]
+    thresholds = torch.full((D_SAE,), 0.5), torch.linspace(0, 1, D_SAE)
+    return [topk, *(replace(topk, kind="jumprelu", k=None, threshold=threshold) for threshold in thresholds)]
 
 
 if __name__ == "__main__":

@@ -34,10 +34,31 @@ def test_compiled_selection_is_the_plain_one_ties_included(dtype, d_sae, k):
     weights = SimpleNamespace(W_enc=None, b_enc=bias, threshold=threshold, k=k)
     with Threads(2) as threads:
         rows = Encoder(weights, dtype=dtype, device=torch.device("cpu")).fire(pre_acts, threads)
-    ends, features, activations = select_plainly(pre_acts, bias=bias, threshold=threshold, k=k)
-    assert np.array_equal(rows.ends, ends)
-    assert np.array_equal(rows.features, features)
-    assert np.array_equal(rows.activations, activations)
+    assert_same(rows, select_plainly(pre_acts, bias=bias, threshold=threshold, k=k))
+
+
+def assert_same(rows, others):
+    assert np.array_equal(rows.ends, others.ends)
+    assert np.array_equal(rows.features, others.features)
+    assert np.array_equal(rows.activations, others.activations)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize(("k", "threshold"), [(None, 0.0), (None, 3.0), (3, 0.0), (70, 0.0), (6000, 0.0)])
+def test_tiles_of_features_give_what_whole_rows_give(dtype, k, threshold):
+    """More features than one tile holds, in eighths, so that most values are tied and no product is rounded."""
+    generator = np.random.default_rng(k)
+    d_sae = 8192 + 2048 + 37
+    acts = torch.from_numpy(generator.integers(-2, 3, size=(50, 4)) / 2).to(dtype)
+    acts[7] = 0
+    W_enc = (generator.integers(-2, 3, size=(4, d_sae)) / 4).astype(np.float32)
+    bias = (generator.integers(-2, 2, size=d_sae) / 4).astype(np.float32)
+    thresholds = np.where(np.arange(d_sae) % 3 == 0, threshold / 4, threshold).astype(np.float32)
+    weights = SimpleNamespace(W_enc=W_enc, b_enc=bias, threshold=thresholds, k=k)
+    with Threads(2) as threads:
+        rows = Encoder(weights, dtype=dtype, device=torch.device("cpu")).fire(acts, threads)
+    pre_acts = acts @ torch.from_numpy(W_enc).to(dtype)
+    assert_same(rows, select_plainly(pre_acts, bias=bias, threshold=thresholds, k=k))
 
 
 @pytest.mark.parametrize("kind", ["relu", "topk", "jumprelu"])
