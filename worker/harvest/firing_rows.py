@@ -82,7 +82,14 @@ def merge_ranked(
     chosen = np.empty(offsets[-1], np.int64)
     sides = (mine.offsets, mine.context_ids, ranks[0]), (theirs.offsets, theirs.context_ids, ranks[1])
     _merge(*sides, offsets, chosen)
-    return _concatenated([mine, theirs]).select(chosen, offsets)
+    context_ids, lengths = np.empty(len(chosen), np.int64), np.empty(len(chosen), np.int64)
+    described = (mine.context_ids, mine.firing_offsets), (theirs.context_ids, theirs.firing_offsets)
+    _describe_both(*described, chosen, context_ids, lengths)
+    firing_offsets = offsets_of(lengths)
+    positions, activations = np.empty(firing_offsets[-1], np.uint16), np.empty(firing_offsets[-1], np.float32)
+    stored = [(rows.firing_offsets, rows.positions, rows.activations) for rows in (mine, theirs)]
+    _gather_both(*stored, chosen, (firing_offsets, positions, activations))
+    return KeptRows(offsets, context_ids, firing_offsets, positions, activations)
 
 
 def offsets_of(counts: NDArray[np.integer] | NDArray[np.bool_]) -> Int64[np.ndarray, " counts_and_one"]:
@@ -184,6 +191,30 @@ def _gather(firing_offsets, positions, activations, rows, offsets_out, positions
         for i in range(offsets_out[row + 1] - out):
             positions_out[out + i] = positions[start + i]
             activations_out[out + i] = activations[start + i]
+
+
+@compiled
+def _describe_both(mine, theirs, chosen, contexts_out, lengths_out):
+    """Context and firings of each chosen row; rows of theirs are numbered behind those of mine."""
+    n_mine = len(mine[0])
+    for out in range(len(chosen)):
+        contexts, offsets = mine if chosen[out] < n_mine else theirs
+        row = chosen[out] if chosen[out] < n_mine else chosen[out] - n_mine
+        contexts_out[out] = contexts[row]
+        lengths_out[out] = offsets[row + 1] - offsets[row]
+
+
+@compiled
+def _gather_both(mine, theirs, chosen, out):
+    offsets_out, positions_out, activations_out = out
+    n_mine = len(mine[0]) - 1
+    for row_out in range(len(chosen)):
+        offsets, positions, activations = mine if chosen[row_out] < n_mine else theirs
+        row = chosen[row_out] if chosen[row_out] < n_mine else chosen[row_out] - n_mine
+        first, place = offsets[row], offsets_out[row_out]
+        for i in range(offsets[row + 1] - first):
+            positions_out[place + i] = positions[first + i]
+            activations_out[place + i] = activations[first + i]
 
 
 @compiled
