@@ -22,7 +22,8 @@ from catalog.writer.upserts import upsert
 
 BATCH = 256
 _PACKERS = 2
-Batch, Rows = TypeVar("Batch"), TypeVar("Rows")
+Batch = TypeVar("Batch")
+Rows = TypeVar("Rows")
 _NO_TOKEN = -1
 _NO_IDS = np.zeros(0, dtype=np.int64)
 

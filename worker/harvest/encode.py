@@ -78,7 +78,9 @@ class Encoder:
         starts = range(0, self.d_sae, self._width)
         if self.k is not None:
             return self._fire_top_k(acts, starts, self.k, threads)
-        blocks = [self._fire_above(_readable(self._pre_acts(acts, n)), first, threads) for n, first in enumerate(starts)]
+        blocks = [
+            self._fire_above(_readable(self._pre_acts(acts, n)), first, threads) for n, first in enumerate(starts)
+        ]
         return blocks[0] if len(blocks) == 1 else join_blocks(blocks, threads)
 
     def _fire_above(self, pre_acts: np.ndarray, first: int, threads: Threads) -> TokenRows:

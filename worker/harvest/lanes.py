@@ -19,7 +19,7 @@ _BFLOAT_SHIFT = 16
 
 
 def _above(lanes: int) -> Any:
-    """`above(values, bias, bar, i)`: bit l is set where values[i + l] + bias[i + l] > bar, or bar[i + l] of an array."""
+    """`above(values, bias, bar, i)`: bit l is set where values[i + l] + bias[i + l] > bar, one number or an array."""
 
     def above(context, values, bias, bar, i):
         def generate(context, builder, signature, arguments):
