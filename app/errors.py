@@ -13,7 +13,7 @@ from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested
 from app.requests import request_id
-from catalog.errors import BadQuery, Busy, CatalogError, NotFound, StorageFull, Unreachable, WrongRevision
+from catalog.errors import BadQuery, Busy, CatalogError, JobOver, NotFound, StorageFull, Unreachable, WrongRevision
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +86,10 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(request, _not_found(request, error))
     if isinstance(error, BadQuery):
         return answer(request, Problem(400, "bad_query", "That list cannot be made", str(error)))
+    if isinstance(error, JobOver):
+        return answer(
+            request, Problem(409, "job_over", "That job is over", str(error), "The page /jobs shows the rest.")
+        )
     if isinstance(error, WrongRevision | Unreachable | Busy | StorageFull):
         return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
     log.error("The catalog failed on %s: %s", request.url.path, error)

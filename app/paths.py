@@ -60,6 +60,10 @@ class SitePaths:
         """The list of jobs alone."""
         return f"{self.prefix}/jobs/list"
 
+    def job_act(self, job_id: str, act: str) -> str:
+        """Where a form asks something of a job."""
+        return f"{self.prefix}/jobs/{quote_plus(job_id)}/{act}"
+
     def progress_part(self) -> str:
         """Running jobs alone, as the front page shows them."""
         return f"{self.prefix}/jobs/running"

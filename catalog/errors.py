@@ -35,6 +35,10 @@ class BadRecord(CatalogError):
     """A value handed to the writer contradicts itself or the dictionary it is for."""
 
 
+class JobOver(CatalogError):
+    """Something was asked of a job that is over."""
+
+
 class CorruptRow(CatalogError):
     """Stored bytes cannot be read back."""
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 HarvestStatus = Literal["queued", "running", "paused", "complete", "failed", "cancelled", "replaced"]
 JobStatus = Literal["queued", "running", "paused", "complete", "failed", "cancelled"]
+ENDED: frozenset[JobStatus] = frozenset({"complete", "failed", "cancelled"})
+HIGHEST_PRIORITY = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,10 @@ class DictionarySummary:
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """A long piece of work and how far it is. `rate` is units a second; `seconds_left` an estimate."""
+    """A long piece of work and how far it is. `rate` is units a second; `seconds_left` an estimate.
+
+    priority: of the jobs that wait, those of a higher one go first, then the older ones.
+    """
 
     id: str
     kind: str
@@ -120,11 +125,20 @@ class JobRecord:
     created_at: str
     started_at: str | None
     finished_at: str | None
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A job that a worker cannot do, and why."""
+
+    job_id: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """A worker process that has been heard of, and when."""
+    """A worker process that has been heard of, and when. refuses: jobs that it has handed back to the others."""
 
     executor_id: str
     host: str
@@ -133,6 +147,7 @@ class WorkerRecord:
     device: str
     last_seen_at: str
     alive: bool
+    refuses: tuple[Refusal, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

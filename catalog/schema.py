@@ -228,6 +228,25 @@ class JobRow(Base):
     created_at: Mapped[str] = mapped_column(index=True)
     started_at: Mapped[str | None]
     finished_at: Mapped[str | None]
+    priority: Mapped[int] = mapped_column(server_default="0")
+
+
+class ShardProgressRow(Base):
+    """How many tokens of a shard of a harvest under way are done; the most there ever were."""
+
+    __tablename__ = "shard_progress"
+    harvest_id: Mapped[str] = mapped_column(primary_key=True)
+    shard: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    done: Mapped[int] = mapped_column(BigInteger)
+
+
+class RefusalRow(Base):
+    """A job that a worker cannot do, because a file of it is not at hand there, say."""
+
+    __tablename__ = "refusal"
+    executor_id: Mapped[str] = mapped_column(primary_key=True)
+    job_id: Mapped[str] = mapped_column(primary_key=True)
+    reason: Mapped[str]
 
 
 class WorkerHeartbeatRow(Base):

@@ -1,9 +1,12 @@
-"""Jobs: the page, and the part that asks for itself again while something is under way."""
+"""Jobs: the page, the part that asks for itself again while something is under way, and what is asked of a job."""
+
+from typing import Literal
 
 from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 
 from app.dependencies import LibraryOf, SiteOf
+from app.job_acts import act_on
 from app.pages.jobs import jobs_page
 
 router = APIRouter(include_in_schema=False)
@@ -26,3 +29,12 @@ def show_running_part(site: SiteOf, library: LibraryOf) -> HTMLResponse:
     """What is under way, as the front page shows it."""
     page = jobs_page(library.reader.jobs(), ())
     return site.page("home/_running.html", running=tuple(job for job in page.jobs if job.is_active))
+
+
+@router.post("/jobs/{job_id}/{act}")
+def act_on_job(
+    site: SiteOf, job_id: str, act: Literal["cancel", "pause", "resume", "sooner", "later"]
+) -> RedirectResponse:
+    """Do it, and show the page again. That it comes from a page of ours is seen to before any route."""
+    act_on(site.engine, job_id, act)
+    return RedirectResponse(f"{site.paths.jobs()}#job-{job_id}", status_code=303)

@@ -18,6 +18,7 @@ from catalog.records import (
     FeatureRecord,
     HarvestRecord,
     JobRecord,
+    JobStatus,
     LabelRecord,
     ModelRecord,
     PageHead,
@@ -141,6 +142,14 @@ class CatalogReader:
     def job_rates(self) -> dict[str, float]:
         """Units a second of all running jobs together, by unit."""
         return jobs.running_rates(self._session)
+
+    def some_jobs(self, ids: Iterable[str]) -> Mapping[str, JobRecord]:
+        """The jobs of those ids that there are, by id."""
+        return jobs.some_jobs(self._session, ids)
+
+    def jobs_in(self, *statuses: JobStatus) -> list[JobRecord]:
+        """Jobs of those statuses, the next first: by priority, then by age."""
+        return jobs.jobs_in(self._session, statuses)
 
     def workers(self, *, alive_within_s: float = ALIVE_WITHIN_S) -> list[WorkerRecord]:
         """Workers, the last heard of first; alive are those heard of within that many seconds."""

@@ -20,7 +20,7 @@ from catalog.records import (
     WorkerRecord,
 )
 from catalog.tokens import Vocabulary
-from catalog.writer import contexts, harvests, jobs, labels, models
+from catalog.writer import contexts, harvests, job_control, jobs, labels, models
 from catalog.writer.features import FeatureWriter
 from catalog.writer.turns import take_turn
 
@@ -145,6 +145,34 @@ class CatalogWriter:
     def update_job(self, job_id: str, *, unless: Collection[str] = (), **values: Any) -> bool:
         """Changes some fields of a job, unless its status is one of those given; whether it did."""
         return jobs.update_job(self._session, job_id, values, unless=unless)
+
+    def cancel_job(self, job_id: str, *, message: str = "Stopped by hand.") -> None:
+        """Ends a job and the harvests it left running. Raises NotFound, and JobOver where it was over before."""
+        job_control.cancel(self._session, job_id, message=message)
+
+    def pause_job(self, job_id: str) -> None:
+        """Lets a job rest. Raises as `cancel_job`."""
+        job_control.pause(self._session, job_id)
+
+    def resume_job(self, job_id: str) -> None:
+        """Lets a job that rests go on. Raises as `cancel_job`."""
+        job_control.resume(self._session, job_id)
+
+    def set_priority(self, job_id: str, priority: int) -> None:
+        """Of the jobs that wait, those of a higher priority go first. Raises as `cancel_job`, and BadRecord."""
+        job_control.set_priority(self._session, job_id, priority)
+
+    def shard_done(self, job_id: str, harvest_id: str, shard: int, *, done: int) -> int:
+        """Writes down how far a shard is, never less than before; the sum over the shards of its harvest."""
+        return jobs.shard_done(self._session, job_id, harvest_id, shard, done=done)
+
+    def refuse(self, executor_id: str, job_id: str, reason: str) -> None:
+        """Writes down that a worker cannot do a job."""
+        jobs.refuse(self._session, executor_id, job_id, reason)
+
+    def forget_refusals(self, job_id: str) -> None:
+        """Nobody refuses the job any more."""
+        jobs.forget_refusals(self._session, job_id)
 
     def heartbeat(self, record: WorkerRecord) -> None:
         """Writes down that a worker lives; last_seen_at is set to now."""

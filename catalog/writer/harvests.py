@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy import update as sql_update
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from catalog.schema import (
     HarvestTokensRow,
     ModelRow,
     RunRow,
+    ShardProgressRow,
 )
 from catalog.varints import encode_varints
 from catalog.writer.upserts import upsert
@@ -78,6 +79,7 @@ def finish(
     if status == "complete":
         values.setdefault("tokens_done", totals.get("tokens", HarvestRow.tokens))
     update(session, harvest_id, values)
+    session.execute(delete(ShardProgressRow).where(ShardProgressRow.harvest_id == harvest_id))
     if status == "complete":
         _mark_replaced(session, harvest_id)
 

@@ -94,7 +94,7 @@ def test_a_postgres_that_does_not_answer_is_named_without_its_password(tmp_path:
 def test_a_disk_without_room_is_said_plainly_and_keeps_what_was_committed(sqlite_url: str):
     engine = make_engine(sqlite_url)
     migrate(engine)
-    row = "INSERT INTO job SELECT :number, :name, '', '', 0, 0, '', 0, 0, '', '', '', '', ''"
+    row = "INSERT INTO job SELECT :number, :name, '', '', 0, 0, '', 0, 0, '', '', '', '', '', 0"
     with pytest.raises(CatalogError, match=r"no room left on the disk .*free some room"):
         fill_up(engine, row)
     engine.dispose()

@@ -36,7 +36,7 @@ def main(argv: Sequence[str]) -> int:
         max_tokens=options.max_tokens,
     )
     title = f"Tokenise {corpus_name(request.source)} for {request.model}"
-    job = ask(worker_settings(), "corpus", to_json(request), title=title, detach=options.detach, output=output)
+    job = ask(worker_settings(), "corpus", to_json(request), title=title, following=options, output=output)
     output.say(job.message)
     output.result({"job": job.id, "status": job.status, "message": job.message})
     return 0

@@ -1,5 +1,6 @@
 """Asks a worker for a job and follows it; starts a worker of its own where none is running."""
 
+import argparse
 from collections.abc import Mapping
 from typing import Any
 
@@ -28,13 +29,16 @@ def ask(
     request: Mapping[str, Any],
     *,
     title: str,
-    detach: bool,
+    following: argparse.Namespace,
     output: Output,
 ) -> JobRecord:
-    """Returns the job: queued where it is only put on the queue, else complete. Raises JobError where it failed."""
+    """Returns the job: queued where it is only put on the queue, else complete. Raises JobError where it failed.
+
+    following: the options of `add_following`.
+    """
     ledger = open_ledger(settings)
-    job_id = submit(settings, ledger, workflow, request, title=title)
-    if detach:
+    job_id = submit(settings, ledger, workflow, request, title=title, priority=following.priority)
+    if following.detach:
         output.say(f"The job {job_id} waits for a worker. See it with: featurescope status")
         return ledger.job(job_id)
     if worker_is_up(settings, ledger):

@@ -3,10 +3,12 @@
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TaskProgressColumn, TextColumn
 
+from catalog.hindrance import hindrance
 from catalog.records import JobRecord
 from worker.cli.output import duration, human
 from worker.jobs.errors import JobError
@@ -26,16 +28,23 @@ def follow(ledger: Ledger, job_id: str, *, check: Callable[[], None] = lambda: N
     """
     show = _Bar() if sys.stderr.isatty() else _Lines()
     with show:
-        job = ledger.job(job_id)
+        job = _job_now(ledger, job_id)
         while job.status not in ENDED:
             show.update(job)
             check()
             time.sleep(LOOK_EVERY_SECONDS)
-            job = ledger.job(job_id)
+            job = _job_now(ledger, job_id)
         show.update(job)
     if job.status != "complete":
         raise JobError(job.error or job.message or f"The job {job_id} was {job.status}.")
     return job
+
+
+def _job_now(ledger: Ledger, job_id: str) -> JobRecord:
+    """The job; where every worker that is up refuses it, with their reason for its message."""
+    with ledger.reading() as reader:
+        job, up = reader.job(job_id), [worker for worker in reader.workers() if worker.alive]
+    return replace(job, message=hindrance(job, up) or job.message) if up else job
 
 
 def describe(job: JobRecord) -> str:

@@ -50,7 +50,7 @@ def main(argv: Sequence[str]) -> int:
     for group in groups:
         title, request = _growth(ledger, options, group) if _grows(options) else _anew(options, group)
         asked = to_json(request)
-        jobs.append(ask(settings, "harvest", asked, title=title, detach=options.detach, output=output))
+        jobs.append(ask(settings, "harvest", asked, title=title, following=options, output=output))
         output.say(jobs[-1].message)
     told = [{"job": job.id, "status": job.status, "message": job.message} for job in jobs]
     output.result({**told[0], "jobs": told})

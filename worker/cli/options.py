@@ -3,6 +3,8 @@
 import argparse
 from typing import Any
 
+from catalog.records import HIGHEST_PRIORITY
+
 
 def verb_parser(verb: str, says: str, *, examples: str = "") -> argparse.ArgumentParser:
     """A parser with --json and --debug. examples: command lines shown under the help, one a line."""
@@ -34,6 +36,17 @@ def positive(text: str) -> int:
     return number
 
 
+def priority_number(text: str) -> int:
+    """A priority: a whole number from -100 to 100."""
+    try:
+        number = int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+    if abs(number) > HIGHEST_PRIORITY:
+        raise argparse.ArgumentTypeError(f"{text} is beyond {HIGHEST_PRIORITY}")
+    return number
+
+
 def port_number(text: str) -> int:
     """A TCP port."""
     number = positive(text)
@@ -51,7 +64,14 @@ def add_address(parser: argparse.ArgumentParser) -> None:
 
 
 def add_following(parser: argparse.ArgumentParser) -> None:
-    """--detach."""
+    """--detach, --priority."""
+    parser.add_argument(
+        "--priority",
+        type=priority_number,
+        default=0,
+        metavar="N",
+        help="from -100 to 100; of jobs that wait the highest goes first",
+    )
     parser.add_argument(
         "--detach", action="store_true", help="only put the job on the queue; follow it with: featurescope status"
     )

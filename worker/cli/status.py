@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from catalog.records import DictionaryRecord, HarvestRecord, JobRecord, WorkerRecord
+from catalog.hindrance import hindrance
+from catalog.records import ENDED, DictionaryRecord, HarvestRecord, JobRecord, WorkerRecord
 from worker.cli.asking import open_ledger
 from worker.cli.follow import describe
 from worker.cli.options import verb_parser
@@ -57,13 +58,18 @@ def _show(
         output.say("none yet: featurescope demo, or featurescope add-model and add-dictionary")
     output.say("\nJobs")
     for job in jobs:
-        output.say(f"{job.id}  {job.status}  {job.title}: {job.error or describe(job)}")
+        rank = f", priority {job.priority}" if job.priority and job.status not in ENDED else ""
+        output.say(f"{job.id}  {job.status}{rank}  {job.title}: {job.error or describe(job)}")
+        if job.status not in ENDED and (told := hindrance(job, workers)):
+            output.say(f"    {told}")
     if not jobs:
         output.say("none yet")
     output.say("\nWorkers")
     for worker in workers:
         state = "up" if worker.alive else f"not heard of since {worker.last_seen_at}"
-        output.say(f"{worker.executor_id}  {worker.device}  {state}")
+        output.say(f"{worker.executor_id}  {worker.device}  {worker.version}  {state}")
+        for refusal in worker.refuses:
+            output.say(f"    cannot do {refusal.job_id}: {refusal.reason}")
     if not workers:
         output.say("none is up: featurescope worker, or featurescope up")
 

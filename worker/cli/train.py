@@ -43,7 +43,7 @@ def main(argv: Sequence[str]) -> int:
         n_ctx=min(options.n_ctx, model.n_ctx),
     )
     title = f"Train {name} on {corpus_name(request.corpus)}"
-    job = ask(settings, "train", to_json(request), title=title, detach=options.detach, output=output)
+    job = ask(settings, "train", to_json(request), title=title, following=options, output=output)
     output.say(job.message)
     output.result({"job": job.id, "status": job.status, "message": job.message})
     return 0

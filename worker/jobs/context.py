@@ -10,7 +10,8 @@ from worker.jobs.figures import Figures
 from worker.jobs.latest import Latest
 from worker.jobs.ledger import Ledger
 from worker.jobs.models import ModelCache
-from worker.jobs.progress import Progress, Stages
+from worker.jobs.progress import Pace, Progress, Stages
+from worker.jobs.returns import Returns
 from worker.jobs.settings import WorkerSettings
 from worker.jobs.store import Store, open_store
 
@@ -21,8 +22,10 @@ log = logging.getLogger(__name__)
 class JobContext:
     """The world of a job, made once by the process it runs in.
 
-    inputs: what the harvest under way reads. figures: what this process has done so far, for Prometheus. at_work: the
-    workflows that this process has in hand.
+    inputs: what the harvest under way reads. paces: of the harvests that this process has shards of, by id.
+    returns: what this process puts down for another to take up.
+    figures: what this process has done so far, for Prometheus.
+    at_work: the workflows that this process has in hand.
     """
 
     settings: WorkerSettings
@@ -31,6 +34,8 @@ class JobContext:
     inputs: Latest = field(default_factory=Latest)
     figures: Figures = field(default_factory=Figures)
     at_work: AtWork = field(default_factory=AtWork)
+    paces: dict[str, Pace] = field(default_factory=dict)
+    returns: Returns = field(default_factory=Returns)
 
     @property
     def home(self) -> Path:

@@ -12,7 +12,7 @@ from worker.corpus.joined import Joined, Part
 from worker.corpus.sources import parse_source
 from worker.corpus.tokenized import META, Corpus
 from worker.jobs.corpus_spec import corpus_name
-from worker.jobs.errors import JobError
+from worker.jobs.errors import JobError, NotAtHand
 from worker.jobs.places import content_key, corpus_place
 from worker.jobs.progress import Stages
 from worker.jobs.store import Store
@@ -35,10 +35,12 @@ def corpus_of(
 
     spec: the folder of a corpus that is tokenised already, or what `parse_source` takes.
     joined: further corpora behind it, as a `HarvestRequest` has them.
-    Files that have changed since make another corpus. Raises CorpusError on an empty one.
+    Files that have changed since make another corpus. Raises CorpusError on an empty one, NotAtHand where the files
+    are those of another machine.
     """
     if (Path(spec) / META).is_file() and not joined:
         return Corpus.open(spec, tokenizer=tokenizer)
+    check_is_here(spec, *(part["corpus"] for part in joined))
     source = joined_source(spec, joined) if joined else parse_source(spec)
     key = content_key(
         dict(source.description), _fingerprint(source.description), tokenizer.hash, max_documents, max_tokens
@@ -61,6 +63,14 @@ def corpus_of(
     corpus = _when_free(build, stages)
     store.put(place, folder, last=META)
     return corpus
+
+
+def check_is_here(*specs: str) -> None:
+    """Raises NotAtHand where a spec is a path of some machine and this one has nothing there."""
+    for spec in specs:
+        place = Path(spec.partition("?")[0].rpartition(":")[2])
+        if place.is_absolute() and not place.exists():
+            raise NotAtHand(f"There is no file or folder {str(place)!r} here, which the corpus is to be read from.")
 
 
 def _when_free(build: Callable[[], Corpus], stages: Stages) -> Corpus:

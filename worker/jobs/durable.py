@@ -6,23 +6,31 @@ Only a worker launches DBOS. A workflow's arguments and results are JSON, never 
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.metadata import version
 from typing import Any
 
-from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer
+import sqlalchemy as sa
+from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, EnqueueOptions
 
-from worker.jobs.settings import WorkerSettings
+from catalog.records import HIGHEST_PRIORITY
+from worker.jobs.settings import ANY_POSTGRES, WorkerSettings
 
 APPLICATION = "featurescope"
 SCHEMA = "featurescope_jobs"
 # Raised when the steps of a workflow change, so that a run begun under the old steps is not replayed under the new.
-APPLICATION_VERSION = "2"
+APPLICATION_VERSION = "3"
 
 PARENT_QUEUE = "parents"
 DEVICE_QUEUE = "device"
-PARENTS_AT_ONCE = 4
+PARENTS_AT_ONCE = 8
 POLLING_SECONDS = 0.2
 LONGEST_COUNT = 10_000
 PARENT_WORKFLOWS = frozenset({"harvest", "demo"})
+
+
+def software_version() -> str:
+    """Of what a worker runs: two that differ in it do not work on one catalog at the same time."""
+    return f"{version('featurescope')}+jobs.{APPLICATION_VERSION}"
 
 
 def migrate_jobs_database(settings: WorkerSettings) -> None:
@@ -31,11 +39,71 @@ def migrate_jobs_database(settings: WorkerSettings) -> None:
     DBOS.migrate(settings.jobs_database_url, schema=SCHEMA)
 
 
-def launch(settings: WorkerSettings) -> None:
+def launch(settings: WorkerSettings, executor_id: str) -> "Listening":
     """Start taking work in this process. The workflows are registered before."""
+    dbos = configure(settings, executor_id)
+    DBOS.listen_queues([PARENT_QUEUE, DEVICE_QUEUE])
     DBOS.launch()
-    DBOS.register_queue(PARENT_QUEUE, worker_concurrency=PARENTS_AT_ONCE, polling_interval_sec=POLLING_SECONDS)
-    DBOS.register_queue(DEVICE_QUEUE, worker_concurrency=settings.device_jobs, polling_interval_sec=POLLING_SECONDS)
+    # What a client asks for goes to the latest version, even where that one is older than the one before.
+    DBOS.set_latest_application_version(APPLICATION_VERSION)
+    listening = Listening(dbos, settings)
+    listening.register(PARENT_QUEUE)
+    listening.register(DEVICE_QUEUE)
+    return listening
+
+
+class Listening:
+    """The queues that this process takes work from, which change when workers hand work back.
+
+    What some workers cannot do waits on queues of that job alone: those that refuse the job do not listen to them.
+    """
+
+    def __init__(self, dbos: DBOS, settings: WorkerSettings) -> None:
+        self._dbos = dbos
+        self._settings = settings
+
+    def register(self, queue: str) -> None:
+        """Make the queue known to all workers, with its limits."""
+        limit = PARENTS_AT_ONCE if queue.startswith(PARENT_QUEUE) else self._settings.device_jobs
+        DBOS.register_queue(queue, worker_concurrency=limit, polling_interval_sec=POLLING_SECONDS)
+
+    def to(self, queue: str) -> None:
+        """Take work from this queue as well, from the next second on."""
+        queues = self._dbos._listening_queues  # DBOS reads it every second, but offers no way to add to it
+        assert queues is not None
+        if queue not in queues:
+            queues.append(queue)
+
+
+def queue_of(workflow: str, job_id: str | None = None) -> str:
+    """The queue of a workflow by name; with a job, the queue of what some worker has handed back of it."""
+    queue = PARENT_QUEUE if workflow in PARENT_WORKFLOWS else DEVICE_QUEUE
+    return queue if job_id is None else f"{queue} for {job_id}"
+
+
+def rank(priority: int) -> int:
+    """A job's priority as DBOS counts: the lowest goes first, from 1 on."""
+    return HIGHEST_PRIORITY + 1 - priority
+
+
+def set_priorities(settings: WorkerSettings, priorities: Mapping[str, int]) -> None:
+    """Move the workflows of jobs that wait, and those that will, to their places in the queues.
+
+    DBOS takes what waits by this column, and has no call that changes it.
+    """
+    if not priorities:
+        return
+    names = ("workflow_uuid", "parent_workflow_id", "status", "priority")
+    table = sa.table("workflow_status", *map(sa.column, names), schema=None if settings.on_sqlite else SCHEMA)
+    engine = sa.create_engine(ANY_POSTGRES.sub("postgresql+psycopg://", settings.jobs_database_url))
+    try:
+        with engine.begin() as connection:
+            for job_id, priority in priorities.items():
+                mine = sa.or_(table.c.workflow_uuid == job_id, table.c.parent_workflow_id == job_id)
+                wait = table.c.status.in_(("ENQUEUED", "PENDING", "CANCELLED"))
+                connection.execute(sa.update(table).where(mine, wait).values(priority=rank(priority)))
+    finally:
+        engine.dispose()
 
 
 def configure(settings: WorkerSettings, executor_id: str) -> DBOS:
@@ -77,11 +145,18 @@ def queue_lengths() -> dict[str, int]:
     return {queue: found[queue] for queue in (PARENT_QUEUE, DEVICE_QUEUE)}
 
 
-def enqueue(settings: WorkerSettings, workflow: str, job_id: str, request: Mapping[str, Any]) -> None:
+def enqueue(
+    settings: WorkerSettings, workflow: str, job_id: str, request: Mapping[str, Any], *, priority: int = 0
+) -> None:
     """Ask for a workflow by name. Asking twice under one id is asking once."""
-    queue = PARENT_QUEUE if workflow in PARENT_WORKFLOWS else DEVICE_QUEUE
     with client(settings) as door:
-        door.enqueue({"workflow_name": workflow, "queue_name": queue, "workflow_id": job_id}, job_id, dict(request))
+        options: EnqueueOptions = {
+            "workflow_name": workflow,
+            "queue_name": queue_of(workflow),
+            "workflow_id": job_id,
+            "priority": rank(priority),
+        }
+        door.enqueue(options, job_id, dict(request))
 
 
 def is_at_work(settings: WorkerSettings, job_id: str) -> bool:

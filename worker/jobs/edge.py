@@ -3,8 +3,9 @@
 import errno
 import logging
 import time
-from collections.abc import Callable
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Literal, TypeVar
 
 from dbos import DBOS, PortableWorkflowError
 from dbos import error as dbos_error
@@ -13,10 +14,13 @@ from catalog.errors import CatalogError
 from catalog.log_lines import bound, told
 from worker.errors import WorkerError
 from worker.jobs.context import JobContext
-from worker.jobs.errors import JobCancelled
+from worker.jobs.errors import JobCancelled, NotAtHand
+from worker.jobs.pausing import HandedBack, JobPaused
+from worker.jobs.returns import Returned
 from worker.jobs.starting_over import LOST, start_over, written_down
 
 Outcome = dict[str, Any]
+Result = TypeVar("Result")
 KNOWN = (WorkerError, CatalogError, OSError, PortableWorkflowError)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 log = logging.getLogger(__name__)
@@ -45,8 +49,9 @@ def _run_body(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> 
     """The outcome, in JSON, and the status it was written down as."""
     ledger = context.ledger
     try:
-        written_down(context, lambda: ledger.started(job_id))
-        outcome = body()
+        with put_down(context, job_id):
+            written_down(context, lambda: ledger.started(job_id))
+            outcome = body()
     except JobCancelled as stop:
         return _over(context, job_id, "cancelled", message=str(stop)), "cancelled"
     except dbos_error.DBOSException:
@@ -57,6 +62,39 @@ def _run_body(context: JobContext, job_id: str, body: Callable[[], Outcome]) -> 
         return _over(context, job_id, "failed", message=in_words(error)), "failed"
     written_down(context, lambda: ledger.ended(job_id, "complete", message=str(outcome.get("message", ""))))
     return outcome, "complete"
+
+
+@contextmanager
+def put_down(context: JobContext, job_id: str) -> Iterator[None]:
+    """The body of a workflow. Where the job rests, or this worker cannot do it, the caretaker is told."""
+    try:
+        yield
+    except JobPaused:
+        context.returns.add(Returned(job_id, _workflow_id()))
+        raise
+    except HandedBack as back:
+        context.returns.add(Returned(job_id, _workflow_id(), reason=str(back.__cause__)))
+        raise
+
+
+def handing_back(context: JobContext, work: Callable[[], Result]) -> Callable[[], Result]:
+    """The same work, which another worker is to do where this one lacks a file. A sole worker just fails."""
+
+    def tried() -> Result:
+        try:
+            return work()
+        except NotAtHand as missing:
+            if context.settings.on_sqlite:
+                raise
+            raise HandedBack("This worker lacks a file of the job.") from missing
+
+    return tried
+
+
+def _workflow_id() -> str:
+    found = DBOS.workflow_id
+    assert found is not None
+    return found
 
 
 def _over(context: JobContext, job_id: str, status: Literal["failed", "cancelled"], *, message: str) -> Outcome:

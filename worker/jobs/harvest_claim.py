@@ -100,7 +100,7 @@ class _Patience:
             shared = ", ".join(sorted({*self._claim.dictionaries} & {*other.dictionaries}))
             told = f"Waiting for the job {other.job_id}, which harvests {shared} already"
             self._context.ledger.at_stage(self._claim.job_id, told, total=0, unit="")
-        self._context.ledger.raise_if_over(self._claim.job_id)
+        self._context.ledger.raise_if_stopped(self._claim.job_id)
         time.sleep(LOOK_EVERY_SECONDS)
         assert other.job_id is not None
         if is_at_work(self._context.settings, other.job_id):

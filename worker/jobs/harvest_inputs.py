@@ -1,21 +1,28 @@
 """Everything that a harvest reads, opened from what its request names: model, dictionaries, corpus, contexts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from catalog.records import DictionaryRecord, ModelRecord
 from worker.corpus.contexts import ContextTable
+from worker.corpus.errors import CorpusError
 from worker.corpus.tokenized import Corpus
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_at, corpus_of, shared_place
 from worker.jobs.dictionaries import load_dictionary
-from worker.jobs.errors import JobError
+from worker.jobs.errors import JobError, NotAtHand
 from worker.jobs.groups import harvest_groups
 from worker.jobs.ledger import Ledger
 from worker.jobs.progress import Stages
 from worker.jobs.requests import HarvestRequest
+from worker.lm.errors import ModelFilesError, ModelNotFound, TokenizerError
 from worker.lm.model import LanguageModel
+from worker.sae.conventions import Conventions
 from worker.sae.dictionary import Dictionary
+from worker.sae.errors import DictionaryFileError
+
+FILES = (JobError, CorpusError, DictionaryFileError, ModelFilesError, ModelNotFound, TokenizerError, OSError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,20 +62,18 @@ def open_inputs(
     dtype: of the model, where the harvest has settled on one; else the worker's choice.
     corpus_place: where the harvest has found its corpus; else it is found, or made, from the request.
 
-    Raises JobError where the dictionaries cannot share a pass, and whatever is wrong with a file.
+    Raises JobError where the dictionaries cannot share a pass, and NotAtHand where this worker lacks a file, or has
+    another in its place.
     """
     records = shared_pass(context.ledger, request.dictionaries)
     with context.ledger.reading() as reader:
         model_record = reader.model(records[0].model)
-    dictionaries = tuple(load_dictionary(record, context.store) for record in records)
-    conventions = dictionaries[0].conventions
-    model = context.models.get(model_record.source, weight_processing=conventions.weight_processing, dtype=dtype)
-    if model.weights_hash != model_record.weights_hash:
-        raise JobError(
-            f"The weights at {model_record.source!r} have changed since model {model_record.slug!r} was added. "
-            "Put the old files back, or add the model again under another name."
-        )
+    with at_hand(f"the dictionaries {', '.join(record.slug for record in records)}"):
+        dictionaries = tuple(load_dictionary(record, context.store) for record in records)
+    with at_hand(f"the model {model_record.slug!r}"):
+        model = _model(context, model_record, dictionaries[0].conventions, dtype=dtype)
     corpus = _corpus(context, request, model, stages=stages, place=corpus_place)
+    conventions = dictionaries[0].conventions
     contexts = corpus.contexts(
         n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos, max_tokens=request.max_tokens
     )
@@ -76,11 +81,33 @@ def open_inputs(
     return HarvestInputs(model_record, model, records, dictionaries, corpus, contexts, place)
 
 
+@contextmanager
+def at_hand(what: str) -> Iterator[None]:
+    """Files are opened in this block. Raises NotAtHand where one is missing or is not what it was."""
+    try:
+        yield
+    except FILES as error:
+        if isinstance(error, NotAtHand):
+            raise
+        raise NotAtHand(f"It lacks {what}: {error}") from error
+
+
+def _model(context: JobContext, record: ModelRecord, conventions: Conventions, *, dtype: str | None) -> LanguageModel:
+    model = context.models.get(record.source, weight_processing=conventions.weight_processing, dtype=dtype)
+    if model.weights_hash != record.weights_hash:
+        raise NotAtHand(
+            f"The weights at {record.source!r} have changed since model {record.slug!r} was added. "
+            "Put the old files back, or add the model again under another name."
+        )
+    return model
+
+
 def _corpus(
     context: JobContext, request: HarvestRequest, model: LanguageModel, *, stages: Stages, place: str | None
 ) -> Corpus:
     if place is not None:
-        return corpus_at(context.store, place, model.tokenizer)
+        with at_hand("the corpus"):
+            return corpus_at(context.store, place, model.tokenizer)
     return corpus_of(
         context.store,
         request.corpus,

@@ -16,9 +16,10 @@ from worker.harvest.plan import HarvestPlan
 from worker.jobs.context import JobContext
 from worker.jobs.errors import JobError
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
+from worker.jobs.ledger import ShardPlace
 from worker.jobs.patience import patiently
 from worker.jobs.places import OPENED, harvest_place
-from worker.jobs.progress import Progress, Reading
+from worker.jobs.progress import Pace, Progress, Reading
 from worker.jobs.requests import HarvestRequest, from_json
 
 log = logging.getLogger(__name__)
@@ -87,24 +88,27 @@ def logged_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) 
 
 def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
     """Harvest one shard into its place in the store; nothing is done where it is there."""
-    context.ledger.raise_if_over(job_id)
+    context.ledger.raise_if_stopped(job_id)
     harvest = open_harvest(context, job_id, harvest_id)
-    plan, inputs = harvest.plan, harvest.inputs
-    place = harvest.shard_place(shard)
-    if context.store.has(place) and is_done(context.store.take(place), plan.digest):
-        context.store.done_with(place)
-        return {"shard": shard}
-    before = tokens_done(context, harvest, apart_from=shard)
+    plan, inputs, place = harvest.plan, harvest.inputs, harvest.shard_place(shard)
+    tokens = shard_tokens(harvest, shard)
+    seen = int(np.asarray(inputs.contexts.lengths[: plan.seen]).sum(dtype=np.int64))
+    pace = context.paces.setdefault(harvest_id, Pace(plan.corpus_tokens))
 
     def report(reading: Reading) -> None:
-        context.ledger.progressed(job_id, reading, harvest_id=harvest_id)
+        which = ShardPlace(job_id, harvest_id, shard)
+        context.ledger.shard_progressed(which, reading.done, lambda in_shards: pace.at(seen + in_shards))
 
-    progress = Progress(report, total=plan.corpus_tokens, done=before)
+    progress = Progress(report, total=tokens)
+    if context.store.has(place) and is_done(context.store.take(place), plan.digest):
+        context.store.done_with(place)
+        progress.update(tokens)
+        return {"shard": shard}
     counted = context.figures.following("harvest", since=0)
 
     def note(done: int, _total: int) -> None:
         counted(done)
-        progress.update(before + done)
+        progress.update(done)
 
     harvest_shard(
         plan,
@@ -119,15 +123,11 @@ def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> 
     )
     context.store.put(place, partial_path(harvest.folder, shard))
     context.store.done_with(place)
+    progress.update(tokens)
     return {"shard": shard}
 
 
-def tokens_done(context: JobContext, harvest: OpenHarvest, *, apart_from: int) -> int:
-    """Text tokens of the shards that are finished, and of what an earlier harvest went through."""
-    plan = harvest.plan
-    lengths = np.asarray(harvest.inputs.contexts.lengths, dtype=np.int64)
-    finished = (
-        shard for shard in range(plan.n_shards) if shard != apart_from and context.store.has(harvest.shard_place(shard))
-    )
-    seen = int(lengths[: plan.seen].sum())
-    return seen + sum(int(lengths[plan.shards[shard] : plan.shards[shard + 1]].sum()) for shard in finished)
+def shard_tokens(harvest: OpenHarvest, shard: int) -> int:
+    """Text tokens of a shard."""
+    first, last = harvest.plan.shards[shard : shard + 2]
+    return int(np.asarray(harvest.inputs.contexts.lengths[first:last]).sum(dtype=np.int64))

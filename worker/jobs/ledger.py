@@ -4,8 +4,9 @@ Each call is one short transaction.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,13 +15,24 @@ from sqlalchemy import Engine
 from catalog.engine import session_scope
 from catalog.errors import Busy, StorageFull, Unreachable
 from catalog.reader import CatalogReader
-from catalog.records import JobRecord, JobStatus
+from catalog.records import ENDED, JobRecord, JobStatus
 from catalog.writer import CatalogWriter
 from worker.jobs.errors import JobCancelled
+from worker.jobs.pausing import JobPaused
 from worker.jobs.progress import Reading
 
-ENDED: frozenset[JobStatus] = frozenset({"complete", "failed", "cancelled"})
+STOPPED: frozenset[JobStatus] = ENDED | {"paused"}
+HARVESTING = "Harvesting"
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardPlace:
+    """Which shard of what."""
+
+    job_id: str
+    harvest_id: str
+    shard: int
 
 
 class Ledger:
@@ -54,7 +66,7 @@ class Ledger:
         with self.reading() as reader:
             return reader.job(job_id)
 
-    def queued(self, job_id: str, *, kind: str, title: str) -> None:
+    def queued(self, job_id: str, *, kind: str, title: str, priority: int = 0) -> None:
         """Somebody asked for a job."""
         record = JobRecord(
             id=job_id,
@@ -71,36 +83,49 @@ class Ledger:
             created_at=now(),
             started_at=None,
             finished_at=None,
+            priority=priority,
         )
         with self.writing() as writer:
             writer.save_job(record)
 
     def started(self, job_id: str) -> None:
-        """A worker took the job, or took it up again. Raises JobCancelled where somebody stopped it meanwhile."""
+        """A worker took the job, or took it up again. Raises as `raise_if_stopped`."""
         since = self.job(job_id).started_at or now()
         self._change(job_id, status="running", started_at=since, message="Starting")
 
     def at_stage(self, job_id: str, message: str, *, total: int, unit: str) -> None:
-        """The job has come to another of its parts. Raises JobCancelled where somebody stopped it.
+        """The job has come to another of its parts. Raises as `raise_if_stopped`.
 
         What cannot be written down now, because the disk is full or the database away, is left unsaid: work goes on.
         """
         with _left_unsaid():
             self._change(job_id, message=message, done=0, total=total, unit=unit, rate=None, seconds_left=None)
 
-    def progressed(self, job_id: str, reading: Reading, *, harvest_id: str | None = None) -> None:
-        """How far the stage is, and the harvest with it. Raises JobCancelled where somebody stopped the job.
+    def goes_on(self, job_id: str, message: str) -> None:
+        """The job is at a part that it was at before, as far as it was. Raises and leaves unsaid as `at_stage`."""
+        with _left_unsaid():
+            self._change(job_id, message=message)
 
-        As with a stage, what cannot be written down now is left unsaid.
+    def progressed(self, job_id: str, reading: Reading) -> None:
+        """How far the stage is. Raises and leaves unsaid as `at_stage`."""
+        with _left_unsaid():
+            self._change(job_id, **_columns(reading))
+
+    def shard_progressed(self, place: ShardPlace, done: int, pace: Callable[[int], Reading]) -> None:
+        """How far one shard is, and with it its harvest and its job: the sum over all shards, whoever is at them.
+
+        done: of the shard. pace: from the sum, how fast all of it goes. Raises and leaves unsaid as `at_stage`.
         """
-        values = {name: getattr(reading, name) for name in ("done", "total", "rate", "seconds_left")}
+        job_id, harvest_id = place.job_id, place.harvest_id
         with _left_unsaid():
             with self.writing() as writer:
-                goes_on = writer.update_job(job_id, unless=ENDED, **values)
-                if goes_on and harvest_id is not None:
+                reading = pace(writer.shard_done(job_id, harvest_id, place.shard, done=done))
+                values = _columns(reading) | {"message": HARVESTING, "unit": "tokens"}
+                goes_on = writer.update_job(job_id, unless=STOPPED, **values)
+                if goes_on:
                     writer.update_progress(harvest_id, tokens_done=reading.done)
             if not goes_on:
-                self.raise_if_over(job_id)
+                self.raise_if_stopped(job_id)
 
     def ended(self, job_id: str, status: JobStatus, *, message: str = "", error: str | None = None) -> bool:
         """The job is over, and with it what it left running; False where it was over before, which stays as it is."""
@@ -121,11 +146,13 @@ class Ledger:
                 )
         return first
 
-    def raise_if_over(self, job_id: str) -> None:
-        """Raises JobCancelled where the job is over, stopped by somebody or failed."""
+    def raise_if_stopped(self, job_id: str) -> None:
+        """Raises JobCancelled where the job is over, stopped by somebody or failed, and JobPaused where it rests."""
         status = self.job(job_id).status
         if status in ENDED:
             raise JobCancelled(f"The job {job_id} is {status}, so its work stops here.")
+        if status == "paused":
+            raise JobPaused(f"The job {job_id} is paused, so its work rests here.")
 
     def _running_harvests(self, job_id: str) -> list[str]:
         with self.reading() as reader:
@@ -133,9 +160,13 @@ class Ledger:
 
     def _change(self, job_id: str, **values: Any) -> None:
         with self.writing() as writer:
-            changed = writer.update_job(job_id, unless=ENDED, **values)
+            changed = writer.update_job(job_id, unless=STOPPED, **values)
         if not changed:
-            self.raise_if_over(job_id)
+            self.raise_if_stopped(job_id)
+
+
+def _columns(reading: Reading) -> dict[str, Any]:
+    return {name: getattr(reading, name) for name in ("done", "total", "rate", "seconds_left")}
 
 
 @contextmanager

@@ -36,11 +36,11 @@ def patiently(context: JobContext, job_id: str, work: Callable[[], Result]) -> R
         waits_for = WAITS_FOR_ROOM if is_no_room(error) else "Waiting for the database"
         log.warning("%s with the job %s: %s", waits_for, job_id, error)
         with suppress(CatalogError):
-            context.ledger.at_stage(job_id, f"{waits_for}: {error}", total=0, unit="")
+            context.ledger.goes_on(job_id, f"{waits_for}: {error}")
 
     def check() -> None:
         with suppress(CatalogError):
-            context.ledger.raise_if_over(job_id)
+            context.ledger.raise_if_stopped(job_id)
 
     return persistently(work, home=context.home, tell=tell, check=check)
 

@@ -22,6 +22,7 @@ class WorkerSettings:
     device, dtype: "auto" or what torch calls them (FEATURESCOPE_DEVICE, FEATURESCOPE_DTYPE).
     device_jobs: harvest shards, trainings and tokenisations that one worker runs at a time
     (FEATURESCOPE_DEVICE_JOBS); more than one shares the GPU between them.
+    share_device: use a GPU that another worker uses too, where that one is told the same (FEATURESCOPE_SHARE_DEVICE).
     store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
     keep_state: whether a finished harvest leaves what lets it grow (FEATURESCOPE_KEEP_STATE, yes or no).
     stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
@@ -39,6 +40,7 @@ class WorkerSettings:
     keep_state: bool = True
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
+    share_device: bool = False
 
     @property
     def home(self) -> Path:
@@ -71,6 +73,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         keep_state=_yes_or_no(values, "FEATURESCOPE_KEEP_STATE", default=True),
         metrics_port=_port(values, "FEATURESCOPE_WORKER_METRICS_PORT"),
         metrics_host=values.get("FEATURESCOPE_WORKER_METRICS_HOST") or "127.0.0.1",
+        share_device=_yes_or_no(values, "FEATURESCOPE_SHARE_DEVICE", default=False),
     )
 
 

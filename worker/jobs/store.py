@@ -14,7 +14,7 @@ from uuid import uuid4
 import fsspec
 from fsspec.core import url_to_fs
 
-from worker.jobs.errors import JobError
+from worker.jobs.errors import JobError, NotAtHand
 
 NOT_SHARED = ("memory",)
 
@@ -23,7 +23,7 @@ class StoreError(JobError):
     """The store cannot be reached, read or written."""
 
 
-class MissingInStore(StoreError):
+class MissingInStore(StoreError, NotAtHand):
     """The store has nothing in that place."""
 
 

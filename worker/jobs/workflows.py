@@ -4,18 +4,18 @@ A workflow only orders its steps; DBOS writes down what each gave, and a workflo
 behind the last one. Steps may therefore run twice, and do no harm when they do.
 """
 
+import threading
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from dbos import DBOS, SetWorkflowID
+from dbos import DBOS, SetEnqueueOptions, SetWorkflowID
 
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_of
 from worker.jobs.demo import prepare_demo, prepare_rest
-from worker.jobs.durable import DEVICE_QUEUE
-from worker.jobs.edge import Outcome, plain_failure, run_job
-from worker.jobs.errors import JobError
+from worker.jobs.durable import DEVICE_QUEUE, rank
+from worker.jobs.edge import Outcome, handing_back, plain_failure, put_down, run_job
 from worker.jobs.harvest_finish import finish
 from worker.jobs.harvest_prepare import prepare
 from worker.jobs.harvest_shard import logged_shard
@@ -23,6 +23,7 @@ from worker.jobs.patience import patiently
 from worker.jobs.requests import CorpusRequest, DemoRequest, HarvestRequest, TrainRequest, from_json, to_json
 from worker.jobs.starting_over import in_hand
 from worker.jobs.training import train
+from worker.jobs.waiting import wait_for_shards
 
 Result = TypeVar("Result")
 ShardWorkflow = Callable[[str, str, int], Outcome]
@@ -30,13 +31,26 @@ ShardWorkflow = Callable[[str, str, int], Outcome]
 
 def register_workflows(context: JobContext) -> None:
     """Make the workflows known to DBOS under the names that `submit` uses. Once in a process, before the launch."""
+    gate = threading.BoundedSemaphore(context.settings.device_jobs)
+
+    def at_device(name: str, work: Callable[[], Outcome]) -> Outcome:
+        """A step that has its share of the device, from whichever queue it came."""
+
+        def gated() -> Outcome:
+            with gate:
+                return work()
+
+        return DBOS.run_step({"name": name}, gated)
 
     @DBOS.workflow(name="shard")
     def shard(job_id: str, harvest_id: str, number: int) -> Outcome:
-        work = plain_failure(
-            lambda: patiently(context, job_id, lambda: logged_shard(context, job_id, harvest_id, number))
-        )
-        return in_hand(context, lambda: DBOS.run_step({"name": "shard"}, work))
+        work = patient(context, job_id, lambda: logged_shard(context, job_id, harvest_id, number))
+
+        def body() -> Outcome:
+            with put_down(context, job_id):
+                return at_device("shard", plain_failure(work))
+
+        return in_hand(context, body)
 
     @DBOS.workflow(name="harvest")
     def harvest(job_id: str, request: Mapping[str, Any]) -> Outcome:
@@ -51,12 +65,14 @@ def register_workflows(context: JobContext) -> None:
     @DBOS.workflow(name="train")
     def training(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(TrainRequest, request)
-        return run_job(context, job_id, lambda: _step(context, job_id, "train", lambda: train(context, job_id, asked)))
+        work = patient(context, job_id, lambda: train(context, job_id, asked))
+        return run_job(context, job_id, lambda: at_device("train", work))
 
     @DBOS.workflow(name="corpus")
     def corpus(job_id: str, request: Mapping[str, Any]) -> Outcome:
         asked = from_json(CorpusRequest, request)
-        return run_job(context, job_id, lambda: _step(context, job_id, "corpus", lambda: build(context, job_id, asked)))
+        work = patient(context, job_id, lambda: build(context, job_id, asked))
+        return run_job(context, job_id, lambda: at_device("corpus", work))
 
 
 def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, shard: ShardWorkflow) -> Outcome:
@@ -65,14 +81,13 @@ def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, sh
     harvest_id = prepared["harvest"]
     if prepared["done"]:
         return {"harvest": harvest_id, "message": f"Nothing to do: the harvest {harvest_id} of the same is complete."}
-    waiting = []
-    for number in range(prepared["shards"]):
-        with SetWorkflowID(f"{job_id}-{harvest_id}-{number:05d}"):
-            waiting.append(DBOS.enqueue_workflow(DEVICE_QUEUE, shard, job_id, harvest_id, number))
-    for handle in waiting:
-        outcome = handle.get_result(polling_interval_sec=0.2)
-        if "error" in outcome:
-            raise JobError(outcome["error"])
+    waiting = [f"{job_id}-{harvest_id}-{number:05d}" for number in range(prepared["shards"])]
+    priority = _step(context, job_id, "priority", lambda: rank(context.ledger.job(job_id).priority))
+    for number, shard_id in enumerate(waiting):
+        with SetWorkflowID(shard_id), SetEnqueueOptions(priority=priority):
+            DBOS.enqueue_workflow(DEVICE_QUEUE, shard, job_id, harvest_id, number)
+    # A step of its own, for a workflow that rests while it waits for another is to wait anew when it goes on.
+    _step(context, job_id, "shards", lambda: wait_for_shards(context, job_id, waiting))
     _step(context, job_id, "finish", lambda: finish(context, job_id, harvest_id))
     return {"harvest": harvest_id, "message": f"The harvest {harvest_id} is complete."}
 
@@ -87,8 +102,13 @@ def run_demo(context: JobContext, job_id: str, *, shard: ShardWorkflow) -> Outco
 
 
 def _step(context: JobContext, job_id: str, name: str, work: Callable[[], Result]) -> Result:
-    """A step of a workflow, which waits while the disk is full or the database away."""
-    return DBOS.run_step({"name": name}, lambda: patiently(context, job_id, work))
+    """A step of a workflow."""
+    return DBOS.run_step({"name": name}, patient(context, job_id, work))
+
+
+def patient(context: JobContext, job_id: str, work: Callable[[], Result]) -> Callable[[], Result]:
+    """The same work, which waits while the disk is full or the database away, and goes to another where files lack."""
+    return handing_back(context, lambda: patiently(context, job_id, work))
 
 
 def _plain_requests(
