@@ -84,16 +84,20 @@ def measure(world: World, rounds: int) -> dict[int, list[Run]]:
     runs: dict[int, list[Run]] = {1: [], 2: []}
     for number in range(rounds):
         for workers in runs:
-            with ExitStack() as stack:
-                for each in range(workers):
-                    stack.enter_context(worker(world, each))
-                wait_for_workers(world, workers)
-                harvest(world, seed=1000 + number)
-                runs[workers].append(harvest(world, seed=number))
-            last = runs[workers][-1]
+            last = _measured(world, workers, seed=number)
+            runs[workers].append(last)
             print(f"{workers} worker(s): {world.tokens / last.shards:,.0f} tokens a second, job {last.job:.1f} s")
             sys.stdout.flush()
     return runs
+
+
+def _measured(world: World, workers: int, *, seed: int) -> Run:
+    with ExitStack() as stack:
+        for each in range(workers):
+            stack.enter_context(worker(world, each))
+        wait_for_workers(world, workers)
+        harvest(world, seed=1000 + seed)
+        return harvest(world, seed=seed)
 
 
 def summary(runs: dict[int, list[Run]], ceilings: list[float], tokens: int) -> dict[str, object]:

@@ -83,11 +83,10 @@ class Caretaker:
 
     def _listen(self, workers: Iterable[WorkerRecord]) -> None:
         """Take what others have handed back, where it is not a job that this worker refuses as well."""
-        for worker in workers:
-            for refusal in worker.refuses:
-                if refusal.job_id not in self._refused and worker.executor_id != self._me:
-                    for workflow in ("harvest", "shard"):
-                        self._listening.to(queue_of(workflow, refusal.job_id))
+        others = (worker for worker in workers if worker.executor_id != self._me)
+        for job_id in {refusal.job_id for worker in others for refusal in worker.refuses} - self._refused:
+            for workflow in ("harvest", "shard"):
+                self._listening.to(queue_of(workflow, job_id))
 
     def _stop_and_rest(self) -> None:
         """Cancel the workflows, children included, of jobs that are over or rest."""
