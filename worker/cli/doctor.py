@@ -37,8 +37,8 @@ from worker.lm.weights import hash_weights
 
 SAYS = """Check what Featurescope stands on: Python, torch, the device and how fast it is in each dtype, the
 database and its revision, the queue of jobs, the clock, disk space, the store, workers, and whether the files of every
-model and dictionary are still those that were added. At last a small harvest of the bundled model, in a folder that goes
-away, whose numbers are checked against the whole matrix of activations.
+model and dictionary are still those that were added. At last a small harvest of the bundled model, in a folder that
+goes away, whose numbers are checked against the whole matrix of activations.
 
 The exit code is 1 where something is wrong; the line says what to do."""
 
