@@ -19,6 +19,7 @@ from catalog.revision import database_revision, known_revisions
 
 ROWS_AT_ONCE = 128
 BATCH_BYTES = 4_000_000
+BATCH_ROWS = 8_192
 Progress = Callable[[str, int, int], None]
 
 
@@ -96,7 +97,7 @@ def _batches(connection: Connection, table: Table, columns: Sequence[Column]) ->
     for row in connection.execute(query):
         batch.append(row)
         n_bytes += sum(len(value) if isinstance(value, bytes | str) else 8 for value in row)
-        if n_bytes >= BATCH_BYTES:
+        if n_bytes >= BATCH_BYTES or len(batch) >= BATCH_ROWS:
             yield batch
             batch, n_bytes = [], 0
     if batch:
