@@ -31,6 +31,7 @@ def choose_controls(
     related: Int64[np.ndarray, "d_sae relative"],
     *,
     seed: int,
+    features: Int64[np.ndarray, " d_sae"],
     threads: Threads,
 ) -> tuple[ControlColumns, ControlColumns]:
     """Controls shown and controls held in reserve: 5 and 10 a feature, or fewer where fewer are silent.
@@ -39,7 +40,7 @@ def choose_controls(
     hash. 2 of those shown and 5 of the reserve are near misses, the first met: contexts with one of
     the feature's commonest tokens (reason 1) or in which a related feature fires (reason 2). The
     rest, and whatever near misses leave open, are the first other silent contexts met (reason 0).
-    commonest, related: -1 where there are fewer.
+    commonest, related: -1 where there are fewer. features: the numbers by which features are hashed.
     """
     order = np.argsort(hash_all(stream_key(seed, POOL_STREAM), pool.context_ids), kind="stable")
     words, token_bits = _contexts_with_token(pool, commonest)
@@ -50,7 +51,7 @@ def choose_controls(
 
     def choose(_: int, start: int, stop: int) -> None:
         found = (chosen, reason, relative)
-        _choose(start, stop, order, key, pool.fired, (commonest, words, token_bits), related, found)
+        _choose(start, stop, features, order, key, pool.fired, (commonest, words, token_bits), related, found)
 
     threads.over(d_sae, choose)
     whole = (pool.context_ids, chosen, reason, relative)
@@ -94,12 +95,12 @@ def _bit(words, slot):
 
 
 @compiled
-def _choose(start, stop, order, key, fired, tokens, related, found):
+def _choose(start, stop, numbers, order, key, fired, tokens, related, found):
     n_near, n_all = N_NEAR_SHOWN + N_NEAR_RESERVED, N_SHOWN + N_RESERVED
     near, plain = np.empty(n_near, np.int64), np.empty(n_all, np.int64)
     why, what = np.empty(n_near, np.uint8), np.empty(n_near, np.int64)
     for feature in range(start, stop):
-        turn = np.int64(keyed(key, -1 - feature) >> np.uint64(1)) % max(len(order), 1)
+        turn = np.int64(keyed(key, -1 - numbers[feature]) >> np.uint64(1)) % max(len(order), 1)
         found_near, found_plain = 0, 0
         for step in range(len(order)):
             slot = order[(turn + step) % len(order)]

@@ -19,6 +19,7 @@ from worker.harvest.memory import check_memory
 from worker.harvest.partial import is_done, partial_path, save_partial
 from worker.harvest.plan import HarvestPlan, pool_ids, shard_batches
 from worker.harvest.reducers import Reducers
+from worker.harvest.subset import Numbers, SubsetEncoder, features_of
 from worker.harvest.threads import Threads
 
 Progress = Callable[[int, int], None]
@@ -78,7 +79,7 @@ def harvest_shard(
     if is_done(path, plan.digest):
         return
     _check_conventions(plan, dictionaries)
-    check_memory(plan, [dictionary.d_sae for dictionary in dictionaries])
+    check_memory(plan, [len(features_of(plan.options.features, each.d_sae)) for each in dictionaries])
     with Threads(torch.get_num_threads()) as threads:
         pass_ = _Pass(plan, shard, dictionaries, contexts, device=torch.device(device), threads=threads)
         total = int(np.asarray(contexts.lengths[plan.shards[shard] : plan.shards[shard + 1]]).sum(dtype=np.int64))
@@ -89,6 +90,14 @@ def harvest_shard(
             if on_progress is not None:
                 on_progress(done, total)
         save(lambda: save_partial(path, plan.digest, pass_.states()))
+
+
+def _encoder(
+    dictionary: HarvestDictionary, features: Numbers, *, dtype: torch.dtype, device: torch.device
+) -> Encoder | SubsetEncoder:
+    if len(features) == dictionary.d_sae:
+        return Encoder(dictionary.harvest_weights(), dtype=dtype, device=device)
+    return SubsetEncoder(dictionary.harvest_weights(), features, dtype=dtype, device=device)
 
 
 class _Pass:
@@ -108,16 +117,19 @@ class _Pass:
         pool = pool_ids(plan, contexts)
         self._threads = threads
         self._hook_of = [dictionary.hook_name for dictionary in dictionaries]
-        self._encoders = [Encoder(each.harvest_weights(), dtype=dtype, device=device) for each in dictionaries]
+        numbers = [features_of(plan.options.features, each.d_sae) for each in dictionaries]
+        self._encoders = [
+            _encoder(each, some, dtype=dtype, device=device) for each, some in zip(dictionaries, numbers, strict=True)
+        ]
         self._reducers = [
             Reducers.empty(
                 plan,
-                each.d_sae,
-                edges=EdgeDocuments(each.d_sae, contexts, *plan.shards[shard : shard + 2]),
+                some,
+                edges=EdgeDocuments(len(some), contexts, *plan.shards[shard : shard + 2]),
                 pool_ids=pool,
-                ranges=threads.ranges(each.d_sae),
+                ranges=threads.ranges(len(some)),
             )
-            for each in dictionaries
+            for some in numbers
         ]
         self._corpus = CorpusCounts(plan.d_vocab, plan.n_ctx)
 

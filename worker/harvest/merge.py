@@ -1,6 +1,7 @@
 """From what all shards of a harvest gave to one result a dictionary."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,20 @@ from jaxtyping import Int64
 from worker.harvest.bands import band_samples, context_columns
 from worker.harvest.batch import Contexts
 from worker.harvest.context_tokens import ContextTokens
-from worker.harvest.controls import Pool, choose_controls
+from worker.harvest.controls import RELATED_FIRES, Pool, choose_controls
 from worker.harvest.counts import FeatureCounts
 from worker.harvest.fold import Folded, Progress, fold_shards
 from worker.harvest.plan import HarvestPlan
 from worker.harvest.reducers import Reducers
-from worker.harvest.result import CoactivationColumns, CorpusColumns, HarvestResult, ReserveColumns, SummaryCounts
+from worker.harvest.result import (
+    CoactivationColumns,
+    ControlColumns,
+    CorpusColumns,
+    HarvestResult,
+    ReserveColumns,
+    SummaryCounts,
+)
+from worker.harvest.subset import Numbers, numbers_of
 from worker.harvest.threads import Threads
 from worker.harvest.tokens import ExactCounts, token_statistics
 
@@ -50,7 +59,7 @@ def results_of(
     contexts: Contexts,
     neighbours: Sequence[Int64[np.ndarray, "d_sae nearest"]] | None = None,
 ) -> list[HarvestResult]:
-    """One result a dictionary, from what all shards gave."""
+    """One result a dictionary, from what all shards gave. neighbours: by their numbers in the dictionary."""
     tokens, seen = ContextTokens(contexts), folded.corpus.result()
     near = neighbours or [np.empty((0, 0), np.int64)] * len(folded.reducers)
     with Threads(torch.get_num_threads()) as threads:
@@ -76,6 +85,7 @@ class _Finish:
         """Everything of one dictionary."""
         counts = reducers.counts.result()
         d_sae = len(counts.peak)
+        numbers = numbers_of(self._plan.options.features, d_sae)
         top, sample = reducers.top.result(), reducers.sample.result()
         banded = band_samples(sample, top, counts.contexts_fired, self._threads)
         coactivation = reducers.coactivation.result(self._threads)
@@ -91,14 +101,16 @@ class _Finish:
         shown, reserved = choose_controls(
             Pool(self._pool, table[rows], reducers.pool.result()),
             statistics["tokens"][1],
-            _related(nearest, coactivation, d_sae),
+            _related(_places(nearest, numbers), coactivation, d_sae),
             seed=self._plan.options.seed,
+            features=numbers,
             threads=self._threads,
         )
         offsets, bins, filled = reducers.histogram.result()
         fired, sums = reducers.position.result()
         return HarvestResult(
             d_sae=d_sae,
+            features=numbers,
             corpus=self._corpus,
             summary=summarise(counts.tokens_fired, self._corpus.tokens),
             tokens_fired=counts.tokens_fired,
@@ -112,11 +124,11 @@ class _Finish:
             histogram_counts=filled,
             top=context_columns(top),
             bands=banded.bands,
-            controls=shown,
-            reserve=ReserveColumns(banded.reserve, banded.reserve_band, reserved),
+            controls=_numbered(shown, numbers),
+            reserve=ReserveColumns(banded.reserve, banded.reserve_band, _numbered(reserved, numbers)),
             position_fired=fired,
             position_sum=sums,
-            coactivation=coactivation,
+            coactivation=replace(coactivation, indices=numbers[coactivation.indices]),
             **{name: columns for name, (columns, _) in statistics.items()},
         )
 
@@ -139,6 +151,18 @@ def summarise(tokens_fired: Int64[np.ndarray, " d_sae"], tokens: int) -> Summary
         density_edges=tuple(float(edge) for edge in edges),
         density_counts=tuple(int(n) for n in np.bincount(places, minlength=len(edges) - 1)),
     )
+
+
+def _places(nearest: Int64[np.ndarray, "_ nearest"], numbers: Numbers) -> Int64[np.ndarray, "_ nearest"]:
+    """Places of features by their numbers; -1 for those that were not reduced."""
+    places = np.minimum(np.searchsorted(numbers, nearest), len(numbers) - 1)
+    return np.where(numbers[places] == nearest, places, -1)
+
+
+def _numbered(controls: ControlColumns, numbers: Numbers) -> ControlColumns:
+    """Controls whose related features go by their numbers instead of their places."""
+    is_feature = controls.reason == RELATED_FIRES
+    return replace(controls, related=np.where(is_feature, numbers[controls.related * is_feature], controls.related))
 
 
 def _related(

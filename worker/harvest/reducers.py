@@ -16,6 +16,7 @@ from worker.harvest.plan import HarvestPlan
 from worker.harvest.pool import ControlPool
 from worker.harvest.position import PositionProfile
 from worker.harvest.sample import ContextSample
+from worker.harvest.subset import Numbers, numbers_of
 from worker.harvest.threads import Threads
 from worker.harvest.top_contexts import TopContexts
 
@@ -39,21 +40,21 @@ class Reducers:
     def empty(
         cls,
         plan: HarvestPlan,
-        d_sae: int,
+        features: Numbers,
         *,
         edges: EdgeDocuments,
         pool_ids: Int64[np.ndarray, " pool"],
         ranges: Sequence[tuple[int, int]],
     ) -> Self:
-        """Reducers that have seen nothing. ranges: of features, one for each thread."""
-        options = plan.options
+        """Reducers that have seen nothing. features: their numbers; ranges: of them, one for each thread."""
+        options, d_sae = plan.options, len(features)
         return cls(
             edges,
             Counts(d_sae),
             ActivationHistogram(d_sae),
             PositionProfile(d_sae, plan.n_ctx),
             TopContexts(ranges, options.n_top, one_per_document=options.one_per_document),
-            ContextSample(ranges, options.n_sample, seed=options.seed),
+            ContextSample(ranges, options.n_sample, seed=options.seed, features=features),
             ControlPool(d_sae, pool_ids),
             Coactivation(d_sae, bar=plan.coactivation_bar, seed=options.seed, max_entries=options.coactivation_entries),
         )
@@ -64,13 +65,14 @@ class Reducers:
     ) -> Self:
         """Reducers from their saved states; they can be merged, not updated further."""
         options = plan.options
+        features = numbers_of(options.features, len(arrays["counts"]["counts"]))
         return cls(
             EdgeDocuments.from_arrays(arrays["edges"]),
             Counts.from_arrays(arrays["counts"]),
             ActivationHistogram.from_arrays(arrays["histogram"]),
             PositionProfile.from_arrays(arrays["position"]),
             TopContexts.from_arrays(arrays["top"], options.n_top, one_per_document=options.one_per_document),
-            ContextSample.from_arrays(arrays["sample"], options.n_sample, seed=options.seed),
+            ContextSample.from_arrays(arrays["sample"], options.n_sample, seed=options.seed, features=features),
             ControlPool.from_arrays(arrays["pool"], pool_ids),
             Coactivation.from_arrays(arrays["coactivation"], max_entries=options.coactivation_entries),
         )

@@ -197,9 +197,13 @@ class SummaryCounts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HarvestResult:
-    """Everything one harvest says of one dictionary; see `WeightResult` for what its weights say."""
+    """Everything one harvest says of one dictionary; see `WeightResult` for what its weights say.
+
+    features: the numbers in the dictionary of the d_sae features that were harvested, ascending.
+    """
 
     d_sae: int
+    features: Int64[np.ndarray, " d_sae"]
     corpus: CorpusColumns
     summary: SummaryCounts
     tokens_fired: Int64[np.ndarray, " d_sae"]
@@ -223,10 +227,10 @@ class HarvestResult:
     coactivation: CoactivationColumns
 
     def feature(self, index: int) -> dict[str, Any]:
-        """Fields of one feature, named as in the catalog's feature record, weights apart."""
+        """Fields of the feature in a place, named as in the catalog's feature record, weights apart."""
         filled = slice(self.histogram_offsets[index], self.histogram_offsets[index + 1])
         return {
-            "index": index,
+            "index": int(self.features[index]),
             "tokens_fired": int(self.tokens_fired[index]),
             "contexts_fired": int(self.contexts_fired[index]),
             "documents_fired": int(self.documents_fired[index]),

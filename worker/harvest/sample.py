@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Int64, UInt64
 
 from worker.harvest.compiled import compiled
 from worker.harvest.firing_rows import KeptRows, RowStore, join_parts, merge_ranked
@@ -17,11 +17,15 @@ from worker.harvest.top_contexts import exported, store_row
 class ContextSample:
     """Keeps the n_sample firing contexts of each feature with the smallest hash(seed, feature, context).
 
+    features: the numbers by which features are hashed, in order.
+
     The greatest hash kept is the bar that a context has to come under: a heap is kept by hash.
     """
 
-    def __init__(self, ranges: Sequence[tuple[int, int]], n_sample: int, *, seed: int) -> None:
-        self._n_sample = n_sample
+    def __init__(
+        self, ranges: Sequence[tuple[int, int]], n_sample: int, *, seed: int, features: Int64[np.ndarray, " feature"]
+    ) -> None:
+        self._n_sample, self._features = n_sample, features
         self._key = stream_key(seed, SAMPLE_STREAM)
         self._parts = [_Part(start, stop, n_sample) for start, stop in ranges]
         self._rows: KeptRows | None = None
@@ -40,9 +44,11 @@ class ContextSample:
         return self.result().arrays()
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, np.ndarray], n_sample: int, *, seed: int) -> Self:
+    def from_arrays(
+        cls, arrays: dict[str, np.ndarray], n_sample: int, *, seed: int, features: Int64[np.ndarray, " feature"]
+    ) -> Self:
         """A reducer from its saved state; it can be merged, not updated further."""
-        reducer = cls([], n_sample, seed=seed)
+        reducer = cls([], n_sample, seed=seed, features=features)
         reducer._rows = KeptRows(**arrays)
         return reducer
 
@@ -51,14 +57,14 @@ class ContextSample:
         return self._rows if self._rows is not None else join_parts([part.export() for part in self._parts])
 
     def _hashes(self, rows: KeptRows) -> UInt64[np.ndarray, " row"]:
-        return _row_hashes(self._key, rows.offsets, rows.context_ids)
+        return _row_hashes(self._key, self._features, rows.offsets, rows.context_ids)
 
     def _add(self, part: "_Part", firings: Firings) -> None:
         batch, store = firings.batch, part.store
         feature = part.start
         while True:
             feature = _add(
-                (feature, part.start, part.stop, self._key),
+                (feature, part.start, part.stop, self._key, self._features),
                 (firings.offsets, firings.tokens, firings.activations, batch.positions),
                 (firings.segment_offsets, firings.segment_starts, firings.segment_rows),
                 batch.context_ids,
@@ -90,10 +96,10 @@ class _Part:
 
 
 @compiled
-def _row_hashes(key, offsets, context_ids):
+def _row_hashes(key, numbers, offsets, context_ids):
     hashes = np.empty(len(context_ids), np.uint64)
     for feature in range(len(offsets) - 1):
-        feature_key = keyed(key, feature)
+        feature_key = keyed(key, numbers[feature])
         for row in range(offsets[feature], offsets[feature + 1]):
             hashes[row] = keyed(feature_key, context_ids[row])
     return hashes
@@ -101,7 +107,7 @@ def _row_hashes(key, offsets, context_ids):
 
 @compiled
 def _add(span, firings, segments, context_ids, kept, store):
-    first, base, stop, key = span
+    first, base, stop, key, numbers = span
     offsets = firings[0]
     segment_offsets, segment_starts, segment_rows = segments
     hashes, contexts, places, n_kept = kept
@@ -109,7 +115,7 @@ def _add(span, firings, segments, context_ids, kept, store):
         if store[2][0] + offsets[feature + 1] - offsets[feature] > len(store[3]):
             return feature
         local = feature - base
-        feature_key = keyed(key, feature)
+        feature_key = keyed(key, numbers[feature])
         for segment in range(segment_offsets[feature], segment_offsets[feature + 1]):
             context = context_ids[segment_rows[segment]]
             digest = keyed(feature_key, context)

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 from torch.nn.functional import normalize
 
@@ -42,50 +42,61 @@ class DictionaryWeights(Protocol):
     def decoder_norms(self) -> Tensor | None: ...
 
 
-def weight_results(dictionary: DictionaryWeights, logit_path: Path | None) -> WeightResult:
+def weight_results(
+    dictionary: DictionaryWeights, logit_path: Path | None, features: Int64[np.ndarray, " feature"] | None = None
+) -> WeightResult:
     """Logit effects, nearest features, encoder-decoder cosine and decoder norm of every feature.
+
+    features: those wanted, in order; None for all. The nearest are found among all.
 
     Neurons have unit vectors as decoder directions, so all their cosines are 0; their nearest
     features are by the cosine of what they write to the residual stream, where there is a path.
     decoder_norm is as stored in the dictionary's file. logits is None where there is no path.
     """
     directions = None if dictionary.W_dec is None else dictionary.W_dec.detach().float()
-    d_sae = dictionary.d_sae
+    rows = torch.arange(dictionary.d_sae) if features is None else torch.from_numpy(features)
     if directions is None and logit_path is not None and logit_path.to_residual is not None:
-        indices, cosines = nearest_features(logit_path.to_residual.float())
+        indices, cosines = nearest_features(logit_path.to_residual.float(), rows)
     elif directions is None:
-        indices, cosines = np.empty((d_sae, 0), np.int64), np.empty((d_sae, 0), np.float32)
+        indices, cosines = np.empty((len(rows), 0), np.int64), np.empty((len(rows), 0), np.float32)
     else:
-        indices, cosines = nearest_features(directions)
+        indices, cosines = nearest_features(directions, rows)
     return WeightResult(
-        logits=None if logit_path is None else logit_effects(directions, logit_path, d_sae=d_sae),
+        logits=None if logit_path is None else logit_effects(directions, logit_path, rows=rows),
         neighbour_indices=indices,
         neighbour_cosines=cosines,
-        encoder_decoder_cosine=_encoder_decoder_cosine(dictionary),
-        decoder_norm=_decoder_norm(dictionary),
+        encoder_decoder_cosine=_encoder_decoder_cosine(dictionary)[rows.numpy()],
+        decoder_norm=_decoder_norm(dictionary)[rows.numpy()],
     )
 
 
-def nearest_features(directions: Float[Tensor, "d_sae d_in"]) -> tuple[np.ndarray, np.ndarray]:
-    """The ten other features of greatest cosine, nearest first, and the cosines; fewer of a small dictionary."""
+def nearest_features(
+    directions: Float[Tensor, "d_sae d_in"], rows: Int64[Tensor, " row"]
+) -> tuple[np.ndarray, np.ndarray]:
+    """The ten other features of greatest cosine to each of some, nearest first, and the cosines.
+
+    Fewer of a small dictionary.
+    """
     unit = normalize(directions, dim=-1)
-    d_sae = len(unit)
-    n = min(N_NEIGHBOURS, d_sae - 1)
+    n = min(N_NEIGHBOURS, len(unit) - 1)
     indices, cosines = [], []
-    for start, stop in _blocks(d_sae, d_sae):
-        block = unit[start:stop] @ unit.T
-        block[torch.arange(stop - start), torch.arange(start, stop)] = -torch.inf
+    for start, stop in _blocks(len(rows), len(unit)):
+        wanted = rows[start:stop].to(unit.device)
+        block = unit[wanted] @ unit.T
+        block[torch.arange(stop - start, device=unit.device), wanted] = -torch.inf
         best = torch.topk(block, n, dim=-1)
         indices.append(best.indices.cpu())
         cosines.append(best.values.clamp(-1, 1).cpu())
     return torch.cat(indices).numpy(), torch.cat(cosines).numpy()
 
 
-def logit_effects(directions: Float[Tensor, "d_sae d_in"] | None, path: Path, *, d_sae: int) -> LogitColumns:
-    """Direct effect of one unit of each feature on the logits, centred over the vocabulary.
+def logit_effects(
+    directions: Float[Tensor, "d_sae d_in"] | None, path: Path, *, rows: Int64[Tensor, " row"]
+) -> LogitColumns:
+    """Direct effect of one unit of each of some features on the logits, centred over the vocabulary.
 
-    directions: decoder rows, None for unit vectors. The final norm's gain is applied where the model
-    has one, and its centring where it centres; its division by the residual's size is not, so the
+    directions: decoder rows of all, None for unit vectors. rows: the features.
+    The final norm's gain is applied where the model has one, and its centring where it centres; its division by the residual's size is not, so the
     effects are in units of logits times that size. Later layers are left out.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens"; Bricken et al. 2023.
     """
@@ -96,8 +107,8 @@ def logit_effects(directions: Float[Tensor, "d_sae d_in"] | None, path: Path, *,
     if path.final_norm_centres:
         W_U = W_U - W_U.mean(0, keepdim=True)
     columns = [
-        _block_effects(_residual_directions(directions, path, start, stop) @ W_U)
-        for start, stop in _blocks(d_sae, W_U.shape[1])
+        _block_effects(_residual_directions(directions, path, rows[start:stop]) @ W_U)
+        for start, stop in _blocks(len(rows), W_U.shape[1])
     ]
     promoted_ids, promoted, suppressed_ids, suppressed, low, high, counts = (
         torch.cat(parts).cpu().numpy() for parts in zip(*columns, strict=True)
@@ -115,15 +126,15 @@ def logit_effects(directions: Float[Tensor, "d_sae d_in"] | None, path: Path, *,
 
 
 def _residual_directions(
-    directions: Float[Tensor, "d_sae d_in"] | None, path: Path, start: int, stop: int
+    directions: Float[Tensor, "d_sae d_in"] | None, path: Path, rows: Int64[Tensor, " block"]
 ) -> Float[Tensor, "block d_model"]:
     device = path.W_U.device
     if directions is not None:
-        block = directions[start:stop].to(device)
+        block = directions[rows.to(directions.device)].to(device)
         return block if path.to_residual is None else block @ path.to_residual.float()
     if path.to_residual is not None:
-        return path.to_residual[start:stop].float()
-    return torch.eye(path.W_U.shape[0], device=device)[start:stop]
+        return path.to_residual[rows.to(device)].float()
+    return torch.eye(path.W_U.shape[0], device=device)[rows.to(device)]
 
 
 def _block_effects(effects: Float[Tensor, "block d_vocab"]) -> tuple[Tensor, ...]:

@@ -150,7 +150,7 @@ def test_nearest_features_are_those_of_the_whole_cosine_matrix():
     directions = torch.randn(40, 6, generator=torch.Generator().manual_seed(0))
     unit = directions / directions.norm(dim=-1, keepdim=True)
     cosines = unit @ unit.T - 3 * torch.eye(40)
-    indices, values = nearest_features(directions)
+    indices, values = nearest_features(directions, torch.arange(len(directions)))
     assert np.array_equal(indices, cosines.argsort(dim=-1, descending=True)[:, :10].numpy())
     assert values == pytest.approx(cosines.sort(dim=-1, descending=True).values[:, :10].numpy(), abs=1e-6)
 
@@ -164,7 +164,7 @@ def test_logit_effects_follow_the_path_and_are_centred(centres):
     residual = W_out - W_out.mean(1, keepdim=True) if centres else W_out
     effects = (residual * scale) @ W_U
     effects = (effects - effects.mean(1, keepdim=True)).numpy()
-    found = logit_effects(None, path, d_sae=8)
+    found = logit_effects(None, path, rows=torch.arange(8))
     for feature in range(8):
         order = np.argsort(effects[feature])
         assert found.promoted_ids[feature].tolist() == order[::-1][:10].tolist()
