@@ -10,7 +10,7 @@ from jinja2 import Environment
 from sqlalchemy import Engine
 
 from app.library import Library, Shelf
-from app.paths import SitePaths
+from app.paths import PinnedPaths, SitePaths
 from app.settings import AppSettings
 from catalog.engine import session_scope
 from catalog.reader import CatalogReader
@@ -31,6 +31,10 @@ class Site:
         """A reading session, for a route that asks for no other: it is opened and ended in the route's own thread."""
         with session_scope(self.engine) as session:
             yield Library(CatalogReader(session, self.shelf.blocks), self.shelf)
+
+    def paths_to(self, dictionary: str, harvest: str | None) -> SitePaths | PinnedPaths:
+        """The addresses for a page of that dictionary, kept to its harvest where the page is."""
+        return PinnedPaths(self.paths, dictionary, harvest) if harvest else self.paths
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A template filled in."""

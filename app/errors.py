@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dependencies import site_of
 from app.failures import AppError
-from app.library import FeatureNotFound, NotHarvested
+from app.library import FeatureNotFound, NotHarvested, NotInSubset
 from app.requests import request_id
 from catalog.errors import BadQuery, Busy, CatalogError, JobOver, NotFound, StorageFull, Unreachable, WrongRevision
 
@@ -107,9 +107,12 @@ def _not_found(request: Request, error: NotFound) -> Problem:
     if isinstance(error, FeatureNotFound):
         place = error.nearest_index
         nearest = (Link(paths.feature(error.dictionary, place), f"feature {place}"),)
+    elif isinstance(error, NotInSubset):
+        nearest = (Link(paths.dictionary(error.dictionary, harvest=error.harvest), "the features it has"),)
     elif error.kind == "dictionary":
         nearest = tuple(Link(paths.dictionary(slug), slug) for slug in error.nearest)
-    title = "Not harvested yet" if isinstance(error, NotHarvested) else f"No such {error.kind}"
+    is_missing = isinstance(error, NotHarvested | NotInSubset)
+    title = "Not harvested yet" if is_missing else f"No such {error.kind}"
     return Problem(404, "not_found", title, str(error), _hint(nearest), nearest)
 
 

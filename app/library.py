@@ -44,6 +44,22 @@ class FeatureNotFound(NotFound):
         self.args = (f"{dictionary.name!r} has features 0 to {dictionary.d_sae - 1}; there is no feature {index}.",)
 
 
+class NotInSubset(NotFound):
+    """A feature that a harvest of some features only leaves out."""
+
+    def __init__(self, dictionary: DictionaryRecord, index: int, harvest: HarvestRecord) -> None:
+        super().__init__(
+            "feature",
+            f"{dictionary.slug}/{index}",
+            hint=f"See another harvest of it, or make one: featurescope harvest {dictionary.slug} --features {index}",
+        )
+        self.dictionary, self.harvest = dictionary.slug, harvest.id
+        self.args = (
+            f"Harvest {harvest.id} of {dictionary.name!r} is of features {harvest.features} only; feature {index} is "
+            "not among them.",
+        )
+
+
 class Shelf:
     """What requests share. Safe between threads: the worst that happens is that something is read twice."""
 
@@ -117,6 +133,10 @@ class Library:
             raise NotHarvested(dictionary)
         return dictionary.harvest
 
+    def harvests(self, slug: str) -> list[HarvestRecord]:
+        """The harvests of a dictionary, newest first, whatever their status."""
+        return self._shelf.recent(("harvests", slug), lambda: self.reader.harvests(slug))
+
     def tokens(self, dictionary: DictionaryRecord) -> TokenText:
         """Readable token text of the dictionary's model."""
         tokenizer_hash = self.model(dictionary.model).tokenizer_hash
@@ -132,7 +152,7 @@ class Library:
         try:
             data = self.reader.feature_page_data(slug, index, harvest_id, head=head)
         except NotFound as error:
-            raise self._explained(error, slug, index) from error
+            raise self._explained(error, slug, index, harvest_id) from error
         if head is None and data.head is not None:
             self._shelf.keep_head(slug, harvest_id, data.head)
         facts = self._shelf.recent(
@@ -140,16 +160,19 @@ class Library:
         )
         return FeatureSource(data, self.tokens(data.dictionary), facts)
 
-    def random_feature(self, slug: str, seed: int) -> int:
+    def random_feature(self, slug: str, seed: int, harvest_id: str | None = None) -> int:
         """A live feature drawn by the seed. Raises NotFound where there is none."""
-        index = self.reader.random_live(slug, seed)
+        index = self.reader.random_live(slug, seed, harvest_id)
         if index is None:
             raise NotFound("live feature of dictionary", slug)
         return index
 
-    def _explained(self, error: NotFound, slug: str, index: int) -> NotFound:
+    def _explained(self, error: NotFound, slug: str, index: int, harvest_id: str | None) -> NotFound:
         """The error with the nearest way out: the dictionary, its harvest, or its range of features."""
         dictionary = self.reader.dictionary(slug)
         if not 0 <= index < dictionary.d_sae:
             return FeatureNotFound(dictionary, index)
-        return NotHarvested(dictionary) if dictionary.harvest is None else error
+        harvest = dictionary.harvest if harvest_id is None else self.reader.harvest(harvest_id)
+        if harvest is None:
+            return NotHarvested(dictionary)
+        return error if harvest.features is None else NotInSubset(dictionary, index, harvest)

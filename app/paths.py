@@ -3,8 +3,10 @@
 import hashlib
 from functools import lru_cache
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote_plus
+
+PLACE = "{}"
 
 
 class Paths(Protocol):
@@ -76,21 +78,21 @@ class SitePaths:
         """The list of a dictionary's features, with its filters."""
         return f"{self.prefix}/d/{dictionary}{_query(query)}"
 
-    def random(self, dictionary: str) -> str:
+    def random(self, dictionary: str, **query: object) -> str:
         """A random live feature."""
-        return f"{self.prefix}/d/{dictionary}/random"
+        return f"{self.prefix}/d/{dictionary}/random{_query(query)}"
 
     def feature(self, dictionary: str, index: int, **query: object) -> str:
         """One feature."""
         return f"{self.prefix}/d/{dictionary}/{index}{_query(query)}"
 
-    def context(self, dictionary: str, index: int, context: int) -> str:
+    def context(self, dictionary: str, index: int, context: int, **query: object) -> str:
         """One whole context, as a page."""
-        return f"{self.prefix}/d/{dictionary}/{index}/contexts/{context}"
+        return self.contexts(dictionary, index, **query).replace(PLACE, str(context))
 
-    def contexts(self, dictionary: str, index: int) -> str:
-        """What the pages of a feature's contexts begin with; the id follows."""
-        return f"{self.prefix}/d/{dictionary}/{index}/contexts/"
+    def contexts(self, dictionary: str, index: int, **query: object) -> str:
+        """The pages of a feature's contexts: PLACE stands where the id belongs."""
+        return f"{self.prefix}/d/{dictionary}/{index}/contexts/{PLACE}{_query(query)}"
 
     def compare(self, **query: object) -> str:
         """Two features side by side."""
@@ -103,6 +105,44 @@ class SitePaths:
     def static(self, name: str) -> str:
         """A file of `static/`, its address changing with its content."""
         return f"{self.prefix}/static/{name}?v={self._hashes[name]}"
+
+
+class PinnedPaths:
+    """The same addresses, with one dictionary's kept to one of its harvests."""
+
+    def __init__(self, paths: SitePaths, dictionary: str, harvest: str) -> None:
+        self._paths, self._dictionary, self._harvest = paths, dictionary, harvest
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._paths, name)
+
+    def dictionary(self, dictionary: str, **query: object) -> str:
+        """The list of a dictionary's features, with its filters."""
+        return self._paths.dictionary(dictionary, **self._pinned(dictionary, query))
+
+    def random(self, dictionary: str) -> str:
+        """A random live feature."""
+        return self._paths.random(dictionary, **self._pinned(dictionary, {}))
+
+    def feature(self, dictionary: str, index: int, **query: object) -> str:
+        """One feature."""
+        return self._paths.feature(dictionary, index, **self._pinned(dictionary, query))
+
+    def context(self, dictionary: str, index: int, context: int) -> str:
+        """One whole context, as a page."""
+        return self._paths.context(dictionary, index, context, **self._pinned(dictionary, {}))
+
+    def contexts(self, dictionary: str, index: int) -> str:
+        """The pages of a feature's contexts: PLACE stands where the id belongs."""
+        return self._paths.contexts(dictionary, index, **self._pinned(dictionary, {}))
+
+    def compare(self, **query: object) -> str:
+        """Two features side by side, both of the one dictionary."""
+        pinned = {"harvest_a": self._harvest, "harvest_b": self._harvest}
+        return self._paths.compare(**(pinned | query if query else query))
+
+    def _pinned(self, dictionary: str, query: dict[str, object]) -> dict[str, object]:
+        return {"harvest": self._harvest, **query} if dictionary == self._dictionary else query
 
 
 class FolderPaths:

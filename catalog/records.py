@@ -43,6 +43,7 @@ class HarvestRecord:
     """One pass of a corpus through a model with one or more dictionaries attached.
 
     `tokens` counts what the reducers see: special tokens are left out of it.
+    features: those it is of, such as '0-4095,5000'; None where it is of all that the dictionaries have.
     """
 
     id: str
@@ -61,6 +62,7 @@ class HarvestRecord:
     created_at: str
     finished_at: str | None
     error: str | None
+    features: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

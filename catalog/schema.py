@@ -122,7 +122,7 @@ class ContextBlockRow(Base):
 
 
 class HarvestRow(Base):
-    """One harvest. key: its public id."""
+    """One harvest. key: its public id. features: which of its dictionaries' it is of, NULL for all."""
 
     __tablename__ = "harvest"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -131,6 +131,7 @@ class HarvestRow(Base):
     model_id: Mapped[int] = mapped_column(ForeignKey("model.id"), index=True)
     context_set_id: Mapped[int] = mapped_column(ForeignKey("context_set.id"), index=True)
     job_id: Mapped[str | None]
+    features: Mapped[str | None]
     tokens_done: Mapped[int] = mapped_column(BigInteger)
     tokens: Mapped[int] = mapped_column(BigInteger)
     n_contexts: Mapped[int] = mapped_column(BigInteger)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.pages.charts import BarChart, density_chart, sparkline
+from app.pages.harvests import HarvestChoice, subset_sentence
 from app.pages.numbers import count, plural, share, significant
 from app.pages.provenance import Fact, provenance
 from app.pages.tokens import TokenChip, TokenText
@@ -72,6 +73,9 @@ class DictionaryPage:
     next_href: str | None
     previous_href: str | None
     provenance: tuple[Fact, ...]
+    pinned: str
+    subset: str
+    choices: tuple[HarvestChoice, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +99,14 @@ class ListLinks:
 
 
 def dictionary_page(
-    source: DictionarySource, query: FeatureQuery, *, links: ListLinks, filters: Mapping[str, str]
+    source: DictionarySource,
+    query: FeatureQuery,
+    *,
+    links: ListLinks,
+    filters: Mapping[str, str],
+    choices: tuple[HarvestChoice, ...] = (),
 ) -> DictionaryPage:
-    """Build the page from what the catalog gave and how the list was asked for."""
+    """Build the page from what the catalog gave and how the list was asked for. choices: harvests it could be of."""
     record, harvest = source.dictionary, source.harvest
     rows = ()
     if source.features is not None and source.tokens is not None:
@@ -122,6 +131,9 @@ def dictionary_page(
         next_href=links.next,
         previous_href=links.previous,
         provenance=provenance(record, harvest),
+        pinned=query.harvest or "",
+        subset=subset_sentence(record, harvest),
+        choices=choices,
     )
 
 

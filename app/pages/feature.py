@@ -8,6 +8,7 @@ import numpy as np
 
 from app.pages.charts import BarChart, Scale, activation_chart, position_chart
 from app.pages.contexts import ContextLines, FoldedLines, SilentLine
+from app.pages.harvests import HarvestChoice, extent, subset_sentence
 from app.pages.numbers import count, one_in, plural, share, significant
 from app.pages.provenance import Fact, provenance
 from app.pages.statistics import (
@@ -121,6 +122,7 @@ class FeaturePage:
     d_sae: int
     label: str | None
     harvest_id: str
+    seen_on: str
     lead: str
     lead_tokens: tuple[TokenChip, ...]
     is_dead: bool
@@ -142,6 +144,8 @@ class FeaturePage:
     next: int | None
     parts: PageParts
     contexts_path: str
+    subset: str = ""
+    choices: tuple[HarvestChoice, ...] = ()
 
     @property
     def title(self) -> str:
@@ -174,11 +178,12 @@ def feature_page(
     y: Scale = "log",
     parts: PageParts | None = None,
     contexts_path: str = "",
+    choices: tuple[HarvestChoice, ...] = (),
 ) -> FeaturePage:
     """Build the page.
 
-    x, y: scales of the activation histogram. parts: what it shows, all by default. contexts_path: what
-    the addresses of whole contexts begin with; empty where there are none.
+    x, y: scales of the activation histogram. parts: what it shows, all by default. contexts_path: address
+    of whole contexts, {} where the id belongs; empty where there are none. choices: harvests it could be of.
     """
     feature, tokens = source.feature, source.tokens
     lines = ContextLines(source.contexts, tokens, feature.peak)
@@ -192,6 +197,7 @@ def feature_page(
         d_sae=source.dictionary.d_sae,
         label=feature.label,
         harvest_id=source.harvest.id,
+        seen_on=f"Seen on {extent(source.harvest)} of {source.harvest.corpus}.",
         lead=lead_sentence(feature, source.harvest),
         lead_tokens=tuple(tokens.chip(i) for i in feature.tokens.token_ids[:3].tolist()),
         is_dead=feature.tokens_fired == 0,
@@ -213,6 +219,8 @@ def feature_page(
         next=source.data.next,
         parts=parts or PageParts(),
         contexts_path=contexts_path,
+        subset=subset_sentence(source.dictionary, source.harvest),
+        choices=choices,
     )
 
 

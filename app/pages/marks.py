@@ -19,9 +19,9 @@ def segments(items: Iterable[Segment]) -> Markup:
 
 
 def line(item: ContextLine, contexts_path: str) -> Markup:
-    """One context around its peak. contexts_path: what addresses of whole contexts begin with, or nothing."""
+    """One context around its peak. contexts_path: address of whole contexts, {} where the id belongs, or nothing."""
     number = item.id
-    link = f' · <a href="{escape(contexts_path)}{number}">whole context</a>' if contexts_path else ""
+    link = f' · <a href="{escape(contexts_path.replace("{}", str(number)))}">whole context</a>' if contexts_path else ""
     return Markup(
         f'<div class="line"><b>{escape(item.peak)}</b><p><span><bdi>{segments(item.before)}</bdi></span>'
         f"<bdi>{segments(item.from_peak)}</bdi></p>"

@@ -7,8 +7,9 @@ from fastapi.responses import JSONResponse
 
 from app.dependencies import LibraryOf
 from app.library import Library
+from app.pages.compare import figures
 from app.routes.compare import parse_address
-from app.twins.feature import context_json, feature_json
+from app.twins.feature import context_json, differences_json, feature_json
 from app.twins.shapes import ContextShape, ErrorAnswer, FeatureAnswer
 
 ERRORS: dict[int | str, dict[str, Any]] = {code: {"model": ErrorAnswer} for code in (400, 404, 422)}
@@ -41,10 +42,18 @@ def show_context(
     return JSONResponse(context_json(source, context, library.vocabulary(source.dictionary)))
 
 
-@router.get("/compare", summary="Two features", response_model=None)
-def compare(library: LibraryOf, a: str, b: str) -> JSONResponse:
-    """Two features, each named dictionary/number."""
-    return JSONResponse({name: _feature(library, *parse_address(at), None) for name, at in (("a", a), ("b", b))})
+@router.get("/compare", summary="Two features, or one in two harvests", response_model=None)
+def compare(
+    library: LibraryOf, a: str, b: str, *, harvest_a: Harvest = None, harvest_b: Harvest = None
+) -> JSONResponse:
+    """Two features, each named dictionary/number, and what can be set against each other of their figures."""
+    asked = ((a, harvest_a), (b, harvest_b))
+    sources = [library.feature(*parse_address(address), harvest) for address, harvest in asked]
+    sides = {
+        name: feature_json(source, library.vocabulary(source.dictionary))
+        for name, source in zip(("a", "b"), sources, strict=True)
+    }
+    return JSONResponse({**sides, "differences": differences_json(figures(*sources))})
 
 
 def _feature(library: Library, dictionary: str, index: int, harvest: str | None) -> dict[str, Any]:

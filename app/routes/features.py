@@ -8,7 +8,8 @@ from fastapi.responses import HTMLResponse
 from app.dependencies import LibraryOf, Site, SiteOf
 from app.library import Library
 from app.pages.charts import Scale
-from app.pages.feature import MAIN_PARTS, SIDE_PARTS, FeaturePage, PageParts, feature_page
+from app.pages.feature import MAIN_PARTS, SIDE_PARTS, FeatureSource, PageParts, feature_page
+from app.pages.harvests import HarvestChoice, harvest_choices
 from app.pages.whole import ContextPage, context_page
 
 router = APIRouter(include_in_schema=False)
@@ -30,12 +31,16 @@ def show_feature(
     """Everything known of one feature; with `?embed`, only the parts named in `show`."""
     with site.library() as library:
         source = library.feature(dictionary, index, harvest)
+        choices = _choices(site, library, source)
     parts = _parts(show) if show else PageParts()
-    page = feature_page(source, x=x, y=y, parts=parts, contexts_path=site.paths.contexts(dictionary, index))
+    paths = site.paths_to(dictionary, harvest)
+    contexts_path = paths.contexts(dictionary, index)
+    page = feature_page(source, x=x, y=y, parts=parts, contexts_path=contexts_path, choices=choices)
     is_embed = "embed" in request.query_params
     values = {
         "page": page,
-        "frame_address": _frame_address(request, site, page),
+        "paths": paths,
+        "frame_address": _frame_address(request, paths.feature(dictionary, index)),
         "shown_parts": MAIN_PARTS + SIDE_PARTS,
     }
     return site.page("feature/embed.html" if is_embed else "feature/show.html", **values)
@@ -46,7 +51,8 @@ def show_context(
     dictionary: str, index: int, context: int, *, site: SiteOf, library: LibraryOf, harvest: Harvest = None
 ) -> HTMLResponse:
     """One context from its first token to its last."""
-    return site.page("context/show.html", page=_context(library, (dictionary, index, context), harvest))
+    page = _context(library, (dictionary, index, context), harvest)
+    return site.page("context/show.html", page=page, paths=site.paths_to(dictionary, harvest))
 
 
 @router.get("/d/{dictionary}/{index}/contexts/{context}/text")
@@ -54,7 +60,8 @@ def show_context_part(
     dictionary: str, index: int, context: int, *, site: SiteOf, library: LibraryOf, harvest: Harvest = None
 ) -> HTMLResponse:
     """The text of one context alone."""
-    return site.page("context/_whole.html", page=_context(library, (dictionary, index, context), harvest))
+    page = _context(library, (dictionary, index, context), harvest)
+    return site.page("context/_whole.html", page=page, paths=site.paths_to(dictionary, harvest))
 
 
 def _context(library: Library, place: tuple[str, int, int], harvest: str | None) -> ContextPage:
@@ -70,7 +77,21 @@ def _parts(show: str) -> PageParts:
     )
 
 
-def _frame_address(request: Request, site: Site, page: FeaturePage) -> str:
+def _choices(site: Site, library: Library, source: FeatureSource) -> tuple[HarvestChoice, ...]:
+    """The same feature in the dictionary's other harvests, and beside itself in each."""
+    slug, index, shown = source.dictionary.slug, source.feature.index, source.harvest
+    address = f"{slug}/{index}"
+
+    def versus(other: str) -> str:
+        return site.paths.compare(a=address, b=address, harvest_a=shown.id, harvest_b=other)
+
+    def href(other: str) -> str:
+        return site.paths.feature(slug, index, harvest=other)
+
+    return harvest_choices(library.harvests(slug), shown, href=href, versus=versus)
+
+
+def _frame_address(request: Request, path: str) -> str:
     """The absolute address to put into another page's frame."""
-    base = f"{request.url.scheme}://{request.url.netloc}"
-    return f"{base}{site.paths.feature(page.dictionary, page.index)}?embed&show=top,histogram"
+    mark = "&" if "?" in path else "?"
+    return f"{request.url.scheme}://{request.url.netloc}{path}{mark}embed&show=top,histogram"

@@ -1,7 +1,9 @@
 """One feature as plain JSON values: the same facts as its page, unrounded where that means anything."""
 
+from collections.abc import Iterable
 from typing import Any
 
+from app.pages.compare import Figure
 from app.pages.contexts import row_activations
 from app.pages.feature import FeatureSource
 from app.pages.whole import shown_activations
@@ -44,6 +46,20 @@ def feature_json(source: FeatureSource, vocabulary: Vocabulary) -> dict[str, Any
         "next": source.data.next,
         "provenance": provenance_json(source.dictionary, source.harvest),
     }
+
+
+def differences_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
+    """Figures of two features, with the second less the first, and the second over the first."""
+    return [
+        {
+            "name": each.name.lower().replace(" ", "_"),
+            "a": plain(each.a),
+            "b": plain(each.b),
+            "difference": plain(each.difference),
+            "times": None if each.times is None else plain(each.times),
+        }
+        for each in figures
+    ]
 
 
 def context_json(source: FeatureSource, context_id: int, vocabulary: Vocabulary) -> dict[str, Any]:

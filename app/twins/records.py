@@ -46,6 +46,7 @@ def harvest_json(harvest: HarvestRecord) -> dict[str, Any]:
         "tokens_done": harvest.tokens_done,
         "corpus": harvest.corpus,
         "n_ctx": harvest.n_ctx,
+        "features": harvest.features,
         "n_contexts": harvest.n_contexts,
         "n_documents": harvest.n_documents,
         "finished_at": harvest.finished_at,

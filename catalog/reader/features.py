@@ -190,6 +190,8 @@ def _not_there(session: Session, place: Place) -> NotFound:
         hint = f"Dictionary {slug!r} has features 0 to {dictionary.d_sae - 1}."
     elif run is None:
         hint = f"Dictionary {slug!r} has not been harvested yet. Run: featurescope harvest."
+    elif run.features is not None:
+        hint = f"Harvest {run.harvest!r} is of features {run.features} only. Harvest all to see the others."
     else:
         hint = f"Harvest {run.harvest!r} has not written it yet; the page /jobs says how far it is."
     return NotFound("feature", str(index), hint=hint)

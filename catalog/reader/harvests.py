@@ -18,9 +18,12 @@ _SEPARATOR = ","
 
 
 def shown_run(dictionary_id: ColumnElement[int] | Any) -> Any:
-    """The id of the run that a dictionary shows: of its newest complete harvest, else of its newest unfinished one."""
+    """The id of the run that a dictionary shows: of its newest complete harvest, else of its newest unfinished one.
+
+    One of some features only stands behind one of all that is as far.
+    """
     run, harvest = aliased(RunRow), aliased(HarvestRow)
-    unfinished = case((harvest.status == "complete", 0), else_=1)
+    unfinished = case((harvest.status == "complete", 0), else_=2) + case((harvest.features.is_(None), 0), else_=1)
     query = (
         select(run.id)
         .join(harvest, harvest.id == run.harvest_id)
@@ -59,7 +62,7 @@ def harvest_record(row: HarvestRow, model: str, corpus: str, *, n_ctx: int, dict
     """The record of a harvest from what `harvest_columns` selected."""
     placed = [name.split(":", 1) for name in (dictionaries or "").split(_SEPARATOR) if name]
     slugs = tuple(slug for _, slug in sorted(placed, key=lambda pair: int(pair[0])))
-    own = ("status", "job_id", "tokens_done", "tokens", "n_contexts", "n_documents", "plan", "provenance")
+    own = ("status", "job_id", "features", "tokens_done", "tokens", "n_contexts", "n_documents", "plan", "provenance")
     times = ("created_at", "finished_at", "error")
     return HarvestRecord(
         id=row.key,

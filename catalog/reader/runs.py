@@ -13,13 +13,17 @@ from catalog.schema import DictionaryRow, HarvestRow, RunRow
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One dictionary in one harvest. tokens: how many the harvest has gone through so far."""
+    """One dictionary in one harvest. tokens: how many the harvest has gone through so far.
+
+    features: those that it is of, None for all.
+    """
 
     id: int
     harvest: str
     tokens: int
     dictionary_hash: str
     d_sae: int
+    features: str | None
 
 
 def tokens_seen() -> Any:
@@ -39,7 +43,7 @@ def which_run(harvest_id: Any) -> Any:
 def find_run(session: Session, slug: str, harvest_id: str | None) -> Run | None:
     """The run, or None where the dictionary has no harvest. Raises NotFound on an unknown dictionary or harvest."""
     query = (
-        select(RunRow.id, HarvestRow.key, tokens_seen(), DictionaryRow.hash, DictionaryRow.d_sae)
+        select(RunRow.id, HarvestRow.key, tokens_seen(), DictionaryRow.hash, DictionaryRow.d_sae, HarvestRow.features)
         .select_from(DictionaryRow)
         .outerjoin(RunRow, which_run(harvest_id))
         .outerjoin(HarvestRow, HarvestRow.id == RunRow.harvest_id)

@@ -26,6 +26,8 @@ from catalog.schema import (
 from catalog.varints import encode_varints
 from catalog.writer.upserts import upsert
 
+_COUNTED = ("tokens_done", "tokens", "n_contexts", "n_documents")
+_AS_GIVEN = ("status", "job_id", "features", *_COUNTED, "finished_at", "error")
 _TOTALS = ("tokens", "tokens_done", "n_contexts", "n_documents")
 
 
@@ -35,7 +37,6 @@ def add_harvest(session: Session, record: HarvestRecord) -> str:
         return record.id
     dictionaries = _dictionaries(session, record)
     key = record.id or uuid.uuid4().hex[:12]
-    same = ("status", "job_id", "tokens_done", "tokens", "n_contexts", "n_documents", "finished_at", "error")
     row = HarvestRow(
         key=key,
         model_id=_id_of(session, ModelRow, record.model, "model"),
@@ -43,7 +44,7 @@ def add_harvest(session: Session, record: HarvestRecord) -> str:
         plan=dict(record.plan),
         provenance=dict(record.provenance),
         created_at=record.created_at or now(),
-        **{name: getattr(record, name) for name in same},
+        **{name: getattr(record, name) for name in _AS_GIVEN},
     )
     session.add(row)
     session.flush()
@@ -149,7 +150,7 @@ def _context_set(session: Session, record: HarvestRecord, dictionaries: list[Dic
 
 
 def _mark_replaced(session: Session, harvest_id: str) -> None:
-    """Marks earlier complete harvests all of whose dictionaries this one has, on the same contexts."""
+    """Marks earlier complete harvests all of whose dictionaries this one has, of the same features and contexts."""
     mine = session.scalars(select(HarvestRow).where(HarvestRow.key == harvest_id)).one()
     before = select(HarvestRow.id).where(
         HarvestRow.context_set_id == mine.context_set_id, HarvestRow.status == "complete", HarvestRow.id < mine.id
@@ -165,10 +166,15 @@ def mark_replaced(session: Session, harvest_id: str, earlier: str) -> None:
 
 def _replace(session: Session, mine: int, earlier: Sequence[int]) -> None:
     have = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == mine)))
+    same_features = select(HarvestRow.features).where(HarvestRow.id == mine).scalar_subquery()
     for each in earlier:
         theirs = set(session.scalars(select(RunRow.dictionary_id).where(RunRow.harvest_id == each)))
         if theirs <= have:
-            session.execute(sql_update(HarvestRow).where(HarvestRow.id == each).values(status="replaced"))
+            session.execute(
+                sql_update(HarvestRow)
+                .where(HarvestRow.id == each, HarvestRow.features.is_not_distinct_from(same_features))
+                .values(status="replaced")
+            )
 
 
 def _id_of(session: Session, kind: Any, slug: str, noun: str) -> int:

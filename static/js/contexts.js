@@ -10,6 +10,9 @@
   document.addEventListener("toggle", (event) => {
     const more = event.target;
     const link = more.matches?.(".line > details[open]") && more.querySelector(":scope > p > a");
-    if (link && window.htmx) htmx.ajax("GET", `${link.href}/text`, { target: link.parentElement, swap: "outerHTML" });
+    if (!link || !window.htmx) return;
+    const address = new URL(link.href);
+    address.pathname += "/text";
+    htmx.ajax("GET", address.href, { target: link.parentElement, swap: "outerHTML" });
   }, true);
 }

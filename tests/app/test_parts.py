@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bs4 import BeautifulSoup
 
-from app.pages.compare import ComparePage
+from app.pages.compare import ComparePage, Side, column_names, differences
 from app.pages.contexts import ContextLines
 from app.pages.dictionary import COLUMNS, DictionarySource, ListLinks, dictionary_page
 from app.pages.feature import FeaturePage, FeatureSource, feature_page
@@ -49,6 +49,10 @@ def page_of(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Featu
     return feature_page(source(harvested, tokens, index), contexts_path="/c/")
 
 
+def comparison_of(one: FeatureSource) -> ComparePage:
+    return ComparePage(Side(), Side(), names=column_names(one, one), differences=differences(one, one))
+
+
 def list_of(harvested: SyntheticHarvest, tokens: TokenText, features: tuple[FeatureSummary, ...]):
     links = ListLinks({key: "" for key, *_ in COLUMNS}, None, None)
     found = FeatureListPage(features, None, None, "h")
@@ -73,6 +77,7 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "feature/_lines.html": {"folds": page.top, "contexts_path": "/c/"},
         "feature/_embed_form.html": {"frame_address": "http://h/", "shown_parts": ("top",)},
         "compare/_feature.html": {"page": page, "side": 1},
+        "compare/_differences.html": {"page": comparison_of(source(harvested, tokens, index))},
         "context/_whole.html": {"page": context},
         "context/_firing.html": {"page": context},
         **{f"dictionary/_{name}.html": {"page": listed} for name in ("quality", "filter", "features")},
@@ -101,7 +106,7 @@ def test_a_part_says_what_it_expects(part: str):
 
 
 def test_an_empty_comparison_is_empty():
-    assert ComparePage("", "", (), ()).pages == ()
+    assert ComparePage(Side(), Side()).pages == ()
 
 
 def test_a_control_of_a_short_context_shows_all_of_it(harvested: SyntheticHarvest, tokens: TokenText):

@@ -29,10 +29,14 @@ The harvest is a durable job: kill anything at any time, start a worker again, a
 
 EXAMPLES = """featurescope harvest my-sae --corpus python-stdlib
 featurescope harvest my-sae my-neurons --corpus ./texts --max-tokens 10M
+featurescope harvest my-sae --corpus ./texts --features 0-4095,5000
 featurescope harvest my-sae --add-tokens 10M
 featurescope harvest my-sae --add-corpus ./more-texts
 featurescope harvest my-sae --corpus ./texts --corpus 'chats.jsonl?field=messages' --detach
 featurescope harvest my-sae --corpus 'hf:some/dataset?split=train&field=text' --max-tokens 100M"""
+
+
+ANEW = ("corpus", "max_tokens", "max_documents", "shard_tokens", "features", "again")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--max-tokens", type=positive, help="take so many tokens from the start of the corpus")
     parser.add_argument("--max-documents", type=positive, help="take so many documents")
+    parser.add_argument(
+        "--features",
+        help="only these features, such as 0-4095,5000: kept beside harvests of all, which pages show first",
+    )
     parser.add_argument("--top", type=positive, default=20, help="top contexts kept a feature (default %(default)s)")
     parser.add_argument("--sample", type=positive, default=128, help="contexts sampled a feature (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default %(default)s)")
@@ -83,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 def _options(argv: Sequence[str]) -> argparse.Namespace:
     parser = _parser()
     options = parser.parse_args(argv)
-    anew = [name for name in ("corpus", "max_tokens", "max_documents", "shard_tokens", "again") if vars(options)[name]]
+    anew = [name for name in ANEW if vars(options)[name]]
     if _grows(options) and anew:
         parser.error(f"--{anew[0].replace('_', '-')} begins a harvest anew, and does not go with adding to one")
     if options.harvest and not _grows(options):
@@ -109,6 +117,7 @@ def _anew(options: argparse.Namespace, dictionaries: tuple[str, ...]) -> tuple[s
         n_sample=options.sample,
         seed=options.seed,
         shard_tokens=options.shard_tokens,
+        features=options.features,
         again=options.again,
     )
     over = " + ".join(corpus_name(each) for each in options.corpus)

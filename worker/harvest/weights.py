@@ -96,8 +96,8 @@ def logit_effects(
     """Direct effect of one unit of each of some features on the logits, centred over the vocabulary.
 
     directions: decoder rows of all, None for unit vectors. rows: the features.
-    The final norm's gain is applied where the model has one, and its centring where it centres; its division by the residual's size is not, so the
-    effects are in units of logits times that size. Later layers are left out.
+    The final norm's gain is applied where the model has one, and its centring where it centres; its division by the
+    residual's size is not, so the effects are in units of logits times that size. Later layers are left out.
     Source: nostalgebraist 2020, "interpreting GPT: the logit lens"; Bricken et al. 2023.
     """
     W_U = path.W_U.float()

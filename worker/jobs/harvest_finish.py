@@ -12,6 +12,7 @@ from worker.harvest.errors import HarvestError
 from worker.harvest.fold import fold_shards
 from worker.harvest.merge import results_of
 from worker.harvest.result import CorpusColumns, HarvestResult, WeightResult
+from worker.harvest.subset import features_of
 from worker.harvest.weights import weight_results
 from worker.jobs.context import JobContext
 from worker.jobs.feature_records import feature_records, summary_record
@@ -51,7 +52,8 @@ def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
     weighing = stages("Weighing the dictionaries", total=len(inputs.dictionaries), unit="dictionaries")
     weights: list[WeightResult] = []
     for dictionary in inputs.dictionaries:
-        weights.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name)))
+        features = features_of(harvest.plan.options.features, dictionary.d_sae)
+        weights.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name), features))
         weighing.update(len(weights))
     merging = stages("Merging the shards", total=harvest.plan.n_shards, unit="shards")
     for shard in range(harvest.plan.n_shards):

@@ -10,6 +10,7 @@ import torch
 from catalog.records import CorpusRecord, HarvestRecord
 from catalog.writer import CatalogWriter
 from worker.harvest.plan import HarvestOptions, HarvestPlan, plan_harvest
+from worker.harvest.subset import features_of, name_features
 from worker.jobs.context import JobContext
 from worker.jobs.corpus_spec import corpus_name
 from worker.jobs.errors import JobError
@@ -39,7 +40,7 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
         check_base(context, base, inputs)
     plan = plan_of(inputs, request, base=base)
     key = harvest_key(inputs, plan)
-    _check_room(context, inputs)
+    _check_room(context, inputs, plan)
     claim = Claim(job_id, key, tuple(record.slug for record in inputs.records), again=request.again)
 
     def add(writer: CatalogWriter, harvest_id: str) -> None:
@@ -63,6 +64,7 @@ def plan_of(inputs: HarvestInputs, request: HarvestRequest, *, base: Base | None
         n_sample=request.n_sample,
         shard_tokens=request.shard_tokens,
         encode_dtype=dtype,
+        features=_features(inputs, request),
     )
     return plan_harvest(
         inputs.contexts,
@@ -72,6 +74,18 @@ def plan_of(inputs: HarvestInputs, request: HarvestRequest, *, base: Base | None
         corpus_hash=inputs.corpus.hash,
         seen=0 if base is None else base.plan.n_contexts,
     )
+
+
+def _features(inputs: HarvestInputs, request: HarvestRequest) -> str | None:
+    """The features asked for in the shortest words; None where they are all that the dictionaries have.
+
+    Raises HarvestError on one that a dictionary does not have.
+    """
+    if request.features is None:
+        return None
+    sizes = {dictionary.d_sae for dictionary in inputs.dictionaries}
+    numbers = features_of(request.features, min(sizes))
+    return None if {len(numbers)} == sizes else name_features(numbers.tolist())
 
 
 def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
@@ -86,8 +100,8 @@ def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
     )
 
 
-def _check_room(context: JobContext, inputs: HarvestInputs) -> None:
-    features = sum(dictionary.d_sae for dictionary in inputs.dictionaries)
+def _check_room(context: JobContext, inputs: HarvestInputs, plan: HarvestPlan) -> None:
+    features = sum(len(features_of(plan.options.features, dictionary.d_sae)) for dictionary in inputs.dictionaries)
     needed = features * BYTES_A_FEATURE + inputs.contexts.n_tokens * BYTES_A_TOKEN
     context.home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(context.home).free
@@ -157,6 +171,7 @@ def _record(
         created_at=now(),
         finished_at=None,
         error=None,
+        features=plan.options.features,
     )
 
 

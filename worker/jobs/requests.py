@@ -27,6 +27,7 @@ class HarvestRequest:
     max_tokens: take so many tokens of the corpus from its start; None takes all.
     shard_tokens: size of the pieces that workers share out; None chooses by the size of the corpus.
     again: harvest although a complete harvest of the same things is there.
+    features: numbers of those to be harvested, of each dictionary, such as '0-4095,5000'; None for all.
     grow: id of the harvest whose kept state this one adds to; None begins anew.
     joined: further corpora behind the first, each with the keys of `JOINED_KEYS`: its name as people type it, and how
     many documents there are at most when the one before it ends.
@@ -41,6 +42,7 @@ class HarvestRequest:
     seed: int = 0
     shard_tokens: int | None = None
     again: bool = False
+    features: str | None = None
     grow: str | None = None
     joined: tuple[Mapping[str, Any], ...] = ()
 
