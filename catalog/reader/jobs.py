@@ -52,7 +52,7 @@ def workers(session: Session, alive_within_s: float) -> list[WorkerRecord]:
     alive_since = seconds_ago(alive_within_s)
     rows = session.scalars(select(WorkerHeartbeatRow).order_by(WorkerHeartbeatRow.last_seen_at.desc()))
     refusals: dict[str, list[Refusal]] = {}
-    for refusal in session.scalars(select(RefusalRow).order_by(RefusalRow.job_id)):
+    for refusal in session.scalars(select(RefusalRow).order_by(RefusalRow.executor_id, RefusalRow.job_id)):
         refusals.setdefault(refusal.executor_id, []).append(Refusal(refusal.job_id, refusal.reason))
     return [_worker(row, alive_since, tuple(refusals.get(row.executor_id, ()))) for row in rows]
 
