@@ -10,14 +10,17 @@ BUCKET = "featurescope"
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[str]:
-    """The address of the server; its bucket is there. Needs the packages of the dev extra."""
+    """The address of the server; its bucket is there. Needs the packages of the dev extra.
+
+    All servers of a process share what they hold, and each module that asks for one gets its own.
+    """
     server_of = pytest.importorskip("moto.server", reason="moto is not installed; run: make setup")
     s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed; run: make setup")
     server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
-    s3fs.S3FileSystem(endpoint_url=address, key="test", secret="test").mkdir(BUCKET)
+    s3fs.S3FileSystem(endpoint_url=address, key="test", secret="test").makedirs(BUCKET, exist_ok=True)
     yield address
     server.stop()
 
