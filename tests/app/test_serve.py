@@ -1,5 +1,6 @@
 """featurescope serve: refuses what is unsafe or impossible, in words."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -21,6 +22,22 @@ def test_a_port_in_use_is_named_with_another(capsys: pytest.CaptureFixture[str],
     error = capsys.readouterr().err
     assert f"Port {port} of 127.0.0.1 is in use" in error
     assert f"--port {port + 1}" in error
+
+
+def test_answers_are_sent_without_delay():
+    async def is_undelayed() -> bool:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken = writer.get_extra_info("socket")
+            found.set_result(bool(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        found = asyncio.get_running_loop().create_future()
+        with serve.listen("127.0.0.1", 0) as listener:
+            async with await asyncio.start_server(answer, sock=listener):
+                await asyncio.open_connection(*listener.getsockname())
+                return await found
+
+    assert asyncio.run(is_undelayed())
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])
