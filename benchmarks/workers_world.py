@@ -67,5 +67,5 @@ def _write_text(path: Path, tokens: int) -> Path:
     return path
 
 
-def _silent(_message: str, *, total: int, unit: str) -> Progress:
+def _silent(message: str, *, total: int, unit: str) -> Progress:
     return Progress(lambda _reading: None, total=total)

@@ -15,6 +15,7 @@ import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -158,7 +159,8 @@ def hooked_model(folder: Path) -> HookedSAETransformer:
     """The GPT-2 in the folder with TransformerLens's hooks, its weights as they are stored."""
     stored = GPT2LMHeadModel.from_pretrained(folder)
     shape = stored.config
-    config = HookedTransformerConfig(
+    # By name, for TransformerLens 2, which this runs beside, takes other arguments than ours.
+    sizes: dict[str, Any] = dict(
         n_layers=shape.n_layer,
         d_model=shape.n_embd,
         n_heads=shape.n_head,
@@ -174,6 +176,7 @@ def hooked_model(folder: Path) -> HookedSAETransformer:
         init_weights=False,
         original_architecture="GPT2LMHeadModel",
     )
+    config = HookedTransformerConfig(**sizes)
     model = HookedSAETransformer(config)
     model.load_and_process_state_dict(
         convert_gpt2_weights(stored, config),

@@ -13,7 +13,7 @@ from catalog.errors import BadRecord, JobOver
 from catalog.reader.jobs import one_job
 from catalog.records import ENDED, HIGHEST_PRIORITY, JobStatus
 from catalog.schema import HarvestRow, JobRow
-from catalog.writer import harvests
+from catalog.writer.harvests import finish
 
 
 def cancel(session: Session, job_id: str, *, message: str) -> None:
@@ -21,7 +21,7 @@ def cancel(session: Session, job_id: str, *, message: str) -> None:
     _change(session, job_id, status="cancelled", message=message, finished_at=now(), seconds_left=None, rate=None)
     left = (HarvestRow.job_id == job_id, HarvestRow.status.in_(("queued", "running", "paused")))
     for harvest_id in session.scalars(select(HarvestRow.key).where(*left)).all():
-        harvests.finish(session, harvest_id, status="cancelled", error=None, totals={})
+        finish(session, harvest_id, status="cancelled", error=None, totals={})
 
 
 def pause(session: Session, job_id: str) -> None:

@@ -21,7 +21,7 @@ from worker.jobs.errors import JobCancelled
 from worker.jobs.pausing import JobPaused
 from worker.jobs.progress import Reading
 
-STOPPED: frozenset[JobStatus] = ENDED | {"paused"}
+STOPPED: frozenset[JobStatus] = ENDED | frozenset[JobStatus]({"paused"})
 HARVESTING = "Harvesting"
 log = logging.getLogger(__name__)
 

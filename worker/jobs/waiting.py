@@ -39,6 +39,7 @@ def _is_over(shard: WorkflowStatus) -> bool:
         return False
     if shard.status == "ERROR":
         raise JobError(f"A shard of the harvest ended unexpectedly: {shard.error}.")
-    if "error" in shard.output:
-        raise JobError(shard.output["error"])
+    outcome = shard.output or {}
+    if "error" in outcome:
+        raise JobError(outcome["error"])
     return True

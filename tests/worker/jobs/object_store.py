@@ -4,6 +4,8 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+import s3fs
+from moto.server import ThreadedMotoServer
 
 BUCKET = "featurescope"
 
@@ -14,9 +16,7 @@ def s3_server() -> Iterator[str]:
 
     All servers of a process share what they hold, and each module that asks for one gets its own.
     """
-    server_of = pytest.importorskip("moto.server", reason="moto is not installed; run: make setup")
-    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed; run: make setup")
-    server = server_of.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
