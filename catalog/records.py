@@ -140,7 +140,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class WorkerRecord:
-    """A worker process that has been heard of, and when. refuses: jobs that it has handed back to the others."""
+    """A worker process that has been heard of, and when.
+
+    refuses: jobs that it has handed back to the others. live_address: where its live door is, if it is open.
+    """
 
     executor_id: str
     host: str
@@ -150,6 +153,7 @@ class WorkerRecord:
     last_seen_at: str
     alive: bool
     refuses: tuple[Refusal, ...] = ()
+    live_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

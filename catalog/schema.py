@@ -260,3 +260,4 @@ class WorkerHeartbeatRow(Base):
     version: Mapped[str]
     device: Mapped[str]
     last_seen_at: Mapped[str] = mapped_column(index=True)
+    live_address: Mapped[str | None]

@@ -20,6 +20,10 @@ FEATURESCOPE_DEVICE=cuda:1      the device of this worker (default: the first GP
 FEATURESCOPE_DTYPE=float32      bfloat16 or float32 (default: the faster one here)
 FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)
 FEATURESCOPE_WORKER_METRICS_PORT=9101   answer Prometheus on this port of this machine (default: off)
+FEATURESCOPE_LIVE_PORT=9200     where the app asks this worker for live inference (default: a free port of this
+                                machine; FEATURESCOPE_LIVE_HOST=0.0.0.0 for an app on another, FEATURESCOPE_LIVE=no
+                                for none)
+FEATURESCOPE_LIVE_SECRET=...    what the app must show there (default: made once, kept in FEATURESCOPE_HOME)
 FEATURESCOPE_LOG=json           write the log as a JSON object a line"""
 
 log = logging.getLogger(__name__)

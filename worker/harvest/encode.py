@@ -14,6 +14,7 @@ from torch import Tensor
 from worker.harvest.firings import TokenRows, join_blocks
 from worker.harvest.nonzeros import fire_above_threshold, keep_top_k
 from worker.harvest.threads import Threads
+from worker.sae.selection import select_plainly
 
 TILE_BYTES = 32 * 2**20
 # A product lays out the weights anew, so that tiles of many tokens and few features take the least time. The k best are
@@ -114,23 +115,8 @@ class Encoder:
 
     def _fire_plainly(self, acts: Float[Tensor, "tile d_in"], threads: Threads) -> TokenRows:
         """The plain way, with the same answer; `threads` is not needed."""
-        return select_plainly(self._pre_acts(acts, 0), bias=self.bias, threshold=self.threshold, k=self.k)
-
-
-def select_plainly(
-    pre_acts: Float[Tensor, "tile d_sae"], *, bias: np.ndarray, threshold: np.ndarray, k: int | None
-) -> TokenRows:
-    """Row ends, features and activations of what fires, by torch alone, on the device of pre_acts."""
-    values = pre_acts.float() + torch.from_numpy(bias).to(pre_acts.device)
-    fires = values > torch.from_numpy(threshold).to(pre_acts.device)
-    if k is not None:
-        bar = torch.topk(values, k, dim=-1).values[:, -1:]
-        above = values > bar
-        at_bar = values == bar
-        fires &= above | (at_bar & (at_bar.cumsum(-1) <= k - above.sum(-1, keepdim=True)))
-    ends = fires.sum(-1).cumsum(0).cpu().numpy().astype(np.int64)
-    features = fires.nonzero()[:, 1].to(torch.int32).cpu().numpy()
-    return TokenRows(ends, features, values[fires].cpu().numpy())
+        pre_acts = self._pre_acts(acts, 0)
+        return TokenRows(*select_plainly(pre_acts, bias=self.bias, threshold=self.threshold, k=self.k))
 
 
 def _readable(pre_acts: Float[Tensor, "tile width"]) -> np.ndarray:

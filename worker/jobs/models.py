@@ -2,6 +2,7 @@
 
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from transformers.utils import logging as hf_logging
 
@@ -11,8 +12,16 @@ from worker.lm.model import LanguageModel, WeightProcessing, load_language_model
 KEPT = 2
 
 
+@dataclass(slots=True)
+class _Place:
+    """A model, or the room for one that is being loaded."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    model: LanguageModel | None = None
+
+
 class ModelCache:
-    """Keeps the models used last. Threads may ask at once; a model is loaded one at a time.
+    """Keeps the models used last. Threads may ask at once; who asks for one that is there waits for no other.
 
     A library's own bars for the loading of weights are switched off: they would run into ours.
     """
@@ -22,7 +31,7 @@ class ModelCache:
         self._device = device
         self._dtype = dtype
         self._kept = kept
-        self._models: OrderedDict[tuple[str, WeightProcessing, str], LanguageModel] = OrderedDict()
+        self._places: OrderedDict[tuple[str, WeightProcessing, str], _Place] = OrderedDict()
         self._lock = threading.Lock()
 
     def get(
@@ -31,11 +40,18 @@ class ModelCache:
         """The model of a folder or hub name. dtype: as resolved for a harvest, or None for the worker's own."""
         key = (locate(source), weight_processing, dtype or self._dtype)
         with self._lock:
-            if key not in self._models:
-                self._models[key] = load_language_model(
+            place = self._places.setdefault(key, _Place())
+            self._places.move_to_end(key)
+            while len(self._places) > self._kept:
+                self._places.popitem(last=False)
+        with place.lock:
+            if place.model is None:
+                place.model = load_language_model(
                     key[0], device=self._device, dtype=key[2], weight_processing=weight_processing
                 )
-            self._models.move_to_end(key)
-            while len(self._models) > self._kept:
-                self._models.popitem(last=False)
-            return self._models[key]
+            return place.model
+
+    def clear(self) -> None:
+        """Let go of every model; those in use stay as long as they are used."""
+        with self._lock:
+            self._places.clear()

@@ -3,16 +3,33 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from catalog.settings import CatalogSettings
 from worker.jobs.errors import JobError
+from worker.live.limits import LiveLimits
 
 ANY_POSTGRES = re.compile(r"^postgres(ql)?(\+\w+)?://")
 HEARTBEAT_SECONDS = 3.0
 STALE_SECONDS = 30.0
 LAST_PORT = 65_535
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """The live door: whether it is open (FEATURESCOPE_LIVE, yes or no) and where (FEATURESCOPE_LIVE_HOST, _PORT).
+
+    port: 0 takes a free one. limits: of requests (FEATURESCOPE_LIVE_MAX_TEXTS, _TOKENS, _FIRINGS, _IN_FLIGHT).
+    memory_mb: what models and dictionaries kept for it may take together (FEATURESCOPE_LIVE_MEMORY_MB); None is a
+    quarter of the device's memory.
+    """
+
+    is_on: bool = True
+    host: str = "127.0.0.1"
+    port: int = 0
+    limits: LiveLimits = field(default_factory=LiveLimits)
+    memory_mb: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +58,7 @@ class WorkerSettings:
     metrics_port: int | None = None
     metrics_host: str = "127.0.0.1"
     share_device: bool = False
+    live: LiveSettings = field(default_factory=LiveSettings)
 
     @property
     def home(self) -> Path:
@@ -63,7 +81,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
     """Settings from the environment. Raises JobError on a number that is none."""
     values = os.environ if environment is None else environment
     return WorkerSettings(
-        catalog=CatalogSettings.from_environment(),
+        catalog=CatalogSettings.from_environment(environment),
         device=values.get("FEATURESCOPE_DEVICE", "auto"),
         dtype=values.get("FEATURESCOPE_DTYPE", "auto"),
         device_jobs=int(_number(values, "FEATURESCOPE_DEVICE_JOBS", 1, least=1)),
@@ -74,6 +92,23 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         metrics_port=_port(values, "FEATURESCOPE_WORKER_METRICS_PORT"),
         metrics_host=values.get("FEATURESCOPE_WORKER_METRICS_HOST") or "127.0.0.1",
         share_device=_yes_or_no(values, "FEATURESCOPE_SHARE_DEVICE", default=False),
+        live=_live_settings(values),
+    )
+
+
+def _live_settings(values: Mapping[str, str]) -> LiveSettings:
+    usual = LiveLimits()
+    most = {
+        name: int(_number(values, f"FEATURESCOPE_LIVE_MAX_{name.upper()}", getattr(usual, name), least=1))
+        for name in ("texts", "tokens", "firings", "in_flight")
+    }
+    memory = int(_number(values, "FEATURESCOPE_LIVE_MEMORY_MB", 0, least=0))
+    return LiveSettings(
+        is_on=_yes_or_no(values, "FEATURESCOPE_LIVE", default=True),
+        host=values.get("FEATURESCOPE_LIVE_HOST") or "127.0.0.1",
+        port=_port(values, "FEATURESCOPE_LIVE_PORT") or 0,
+        limits=LiveLimits(**most),
+        memory_mb=memory or None,
     )
 
 

@@ -25,6 +25,7 @@ from worker.jobs.errors import OtherVersion, WorkerRunning
 from worker.jobs.heartbeats import Heartbeat, Watch
 from worker.jobs.leaving import STOPPED, leave
 from worker.jobs.ledger import Ledger, now
+from worker.jobs.live_door import open_live_door
 from worker.jobs.metrics_door import open_metrics_door
 from worker.jobs.patience import persistently
 from worker.jobs.places import worker_lock_path
@@ -74,14 +75,14 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: (stopping.set(), wake.set()))
     executor_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-    heartbeat = Heartbeat(
-        _beater(settings, ledger, executor_id),
-        every_seconds=settings.heartbeat_seconds,
-        on_error=_heartbeat_failed,
-    )
     add_process_fields(executor=executor_id)
     log.info("The worker %s begins: %s on %s.", executor_id, software_version(), claim.device)
     log.info("Corpora and partial results lie in %s.", context.store.name)
+    heartbeat = Heartbeat(
+        _beater(settings, ledger, executor_id, open_live_door(context)),
+        every_seconds=settings.heartbeat_seconds,
+        on_error=_heartbeat_failed,
+    )
     open_metrics_door(settings, context.figures, executor_id)
     persistently(heartbeat.start, home=settings.home, tell=_heartbeat_failed)
     register_workflows(context)
@@ -128,7 +129,7 @@ def _heartbeat_failed(error: Exception) -> None:
     log.warning("The heartbeat could not be written: %s", error)
 
 
-def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Callable[[], None]:
+def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str, live_address: str | None) -> Callable[[], None]:
     def beat() -> None:
         with ledger.writing() as writer:
             writer.heartbeat(
@@ -140,6 +141,7 @@ def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str) -> Calla
                     device=settings.device,
                     last_seen_at=now(),
                     alive=True,
+                    live_address=live_address,
                 )
             )
 

@@ -28,7 +28,7 @@ class LanguageModel:
 
     name: the folder's or the hub's name. source: what was asked for. revision: the hub's commit, if any.
     weights_hash: of the files' tensors, before any folding. d_vocab: length of the logits, which may be
-    more than the tokenizer has tokens. n_ctx: the longest context it was built for.
+    more than the tokenizer has tokens. n_ctx: the longest context it was built for. n_bytes: of its weights.
     weight_processing: "raw", as stored; or "folded": norms folded into what reads them, writing weights and
     unembedding centred, which changes activations but not the logits' differences.
     """
@@ -56,6 +56,7 @@ class LanguageModel:
         parameter = next(bridge.original_model.parameters())
         self.device: torch.device = parameter.device
         self.dtype: torch.dtype = parameter.dtype
+        self.n_bytes: int = sum(each.numel() * each.element_size() for each in bridge.original_model.parameters())
         self._bridge = bridge
         self._lock = threading.Lock()
 

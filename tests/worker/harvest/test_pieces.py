@@ -9,12 +9,14 @@ import torch
 from catalog import grid as catalog_grid
 from tests.worker.harvest.conftest import make_dictionary, make_world
 from worker.harvest import grid
-from worker.harvest.encode import Encoder, select_plainly
+from worker.harvest.encode import Encoder
+from worker.harvest.firings import TokenRows
 from worker.harvest.fixed_point import as_float, carry
 from worker.harvest.hashing import SAMPLE_STREAM, keyed, stream_key
 from worker.harvest.position import bucket_edges
 from worker.harvest.threads import Threads
 from worker.harvest.weights import logit_effects, nearest_features, weight_results
+from worker.sae.selection import select_plainly
 
 
 def test_the_grid_is_the_catalogs():
@@ -34,7 +36,7 @@ def test_compiled_selection_is_the_plain_one_ties_included(dtype, d_sae, k):
     weights = SimpleNamespace(W_enc=None, b_enc=bias, threshold=threshold, k=k)
     with Threads(2) as threads:
         rows = Encoder(weights, dtype=dtype, device=torch.device("cpu")).fire(pre_acts, threads)
-    assert_same(rows, select_plainly(pre_acts, bias=bias, threshold=threshold, k=k))
+    assert_same(rows, TokenRows(*select_plainly(pre_acts, bias=bias, threshold=threshold, k=k)))
 
 
 def assert_same(rows, others):
@@ -58,7 +60,7 @@ def test_tiles_of_features_give_what_whole_rows_give(dtype, k, threshold):
     with Threads(2) as threads:
         rows = Encoder(weights, dtype=dtype, device=torch.device("cpu")).fire(acts, threads)
     pre_acts = acts @ torch.from_numpy(W_enc).to(dtype)
-    assert_same(rows, select_plainly(pre_acts, bias=bias, threshold=thresholds, k=k))
+    assert_same(rows, TokenRows(*select_plainly(pre_acts, bias=bias, threshold=thresholds, k=k)))
 
 
 @pytest.mark.parametrize("kind", ["relu", "topk", "jumprelu"])

@@ -1,0 +1,1 @@
+"""The inference service: text in, sparse activations out, over private HTTP. It knows no catalog and no jobs."""

@@ -1,0 +1,79 @@
+"""From activations at a hook to what fires, as the harvest's encoder does it: the same product, the same rule."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int32, Int64
+from torch import Tensor
+
+from worker.sae.selection import margin_of, select_plainly
+
+TILE_BYTES = 64 * 2**20
+
+
+class EncodingWeights(Protocol):
+    """What encoding needs of a dictionary; W_enc None is the identity."""
+
+    @property
+    def W_enc(self) -> np.ndarray | None: ...
+    @property
+    def b_enc(self) -> np.ndarray: ...
+    @property
+    def threshold(self) -> np.ndarray: ...
+    @property
+    def k(self) -> int | None: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fired:
+    """Token t fires features[ends[t - 1]:ends[t]], ascending, from ends[-1] = 0.
+
+    pre_acts, bars: of one feature at each token; empty where none was asked for.
+    """
+
+    ends: Int64[np.ndarray, " token"]
+    features: Int32[np.ndarray, " firing"]
+    activations: Float32[np.ndarray, " firing"]
+    pre_acts: Float32[np.ndarray, " asked"]
+    bars: Float32[np.ndarray, " asked"]
+
+
+class LiveEncoder:
+    """Encodes with one dictionary. dtype: of the product; bias and selection are float32."""
+
+    def __init__(self, weights: EncodingWeights, *, dtype: torch.dtype, device: torch.device) -> None:
+        self._rule = {"bias": weights.b_enc, "threshold": weights.threshold, "k": weights.k}
+        self.d_sae = len(weights.b_enc)
+        self.dtype, self.device = dtype, device
+        self._W_enc = None if weights.W_enc is None else torch.from_numpy(weights.W_enc).to(device, dtype)
+        self._tile = max(16, TILE_BYTES // (4 * self.d_sae))
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory of the weights."""
+        return 0 if self._W_enc is None else self._W_enc.numel() * self._W_enc.element_size()
+
+    def fire(self, acts: Float[Tensor, "token d_in"], *, margins_of: int | None = None) -> Fired:
+        """What fires on each token. margins_of: a feature whose pre-activations and bars are given too."""
+        parts: list[tuple[np.ndarray, ...]] = []
+        margins: list[tuple[np.ndarray, np.ndarray]] = []
+        for start in range(0, len(acts), self._tile):
+            pre_acts = self._pre_acts(acts[start : start + self._tile])
+            parts.append(select_plainly(pre_acts, **self._rule))
+            if margins_of is not None:
+                margins.append(margin_of(pre_acts, margins_of, **self._rule))
+        lengths = [np.diff(ends, prepend=0) for ends, _, _ in parts]
+        return Fired(
+            ends=np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths])),
+            features=np.concatenate([np.empty(0, np.int32), *(features for _, features, _ in parts)]),
+            activations=np.concatenate([np.empty(0, np.float32), *(values for _, _, values in parts)]),
+            pre_acts=np.concatenate([np.empty(0, np.float32), *(own for own, _ in margins)]),
+            bars=np.concatenate([np.empty(0, np.float32), *(bar for _, bar in margins)]),
+        )
+
+    def _pre_acts(self, acts: Float[Tensor, "tile d_in"]) -> Float[Tensor, "tile d_sae"]:
+        """Pre-activations without the bias."""
+        acts = acts.to(self.device, self.dtype)
+        return acts if self._W_enc is None else acts @ self._W_enc
