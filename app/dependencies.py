@@ -10,6 +10,8 @@ from jinja2 import Environment
 from sqlalchemy import Engine
 
 from app.library import Library, Shelf
+from app.live.client import LiveClient
+from app.live.doors import Doors
 from app.paths import PinnedPaths, SitePaths
 from app.settings import AppSettings
 from catalog.engine import session_scope
@@ -24,6 +26,7 @@ class Site:
         self.engine = engine
         self.paths = paths
         self.shelf = Shelf()
+        self.live = LiveClient(Doors(engine, settings.catalog), seconds=settings.live_timeout_s)
         self._environment = environment
 
     @contextmanager

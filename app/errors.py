@@ -12,10 +12,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested, NotInSubset
+from app.live.failures import ClientGone, LiveFailure
 from app.requests import request_id
 from catalog.errors import BadQuery, Busy, CatalogError, JobOver, NotFound, StorageFull, Unreachable, WrongRevision
 
 log = logging.getLogger(__name__)
+CLIENT_GONE = 499
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +99,19 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
 
 
 def _answer_own(request: Request, error: Exception) -> Response:
+    if isinstance(error, ClientGone):
+        return Response(status_code=CLIENT_GONE)
+    if isinstance(error, LiveFailure):
+        return _answer_live(request, error)
     log.error("The page %s cannot be made: %s", request.url.path, error)
     return answer(request, Problem(500, "app_error", "This page cannot be made", str(error)))
+
+
+def _answer_live(request: Request, error: LiveFailure) -> Response:
+    told = answer(request, Problem(error.status, error.code, "No live answer", str(error), error.hint))
+    if error.retry_after_s is not None:
+        told.headers["Retry-After"] = str(error.retry_after_s)
+    return told
 
 
 def _not_found(request: Request, error: NotFound) -> Problem:

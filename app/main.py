@@ -8,7 +8,18 @@ from app.errors import Unfailing, add_error_answers
 from app.metrics import Metrics, Stopwatch
 from app.paths import SitePaths, StaticFileHashes
 from app.requests import RequestLog
-from app.routes import api_dictionaries, api_features, api_jobs, compare, dictionaries, features, health, home, jobs
+from app.routes import (
+    api_dictionaries,
+    api_features,
+    api_jobs,
+    api_live,
+    compare,
+    dictionaries,
+    features,
+    health,
+    home,
+    jobs,
+)
 from app.security import Guard
 from app.settings import AppSettings
 from app.static_files import CachedStaticFiles
@@ -16,7 +27,7 @@ from app.templating import STATIC, make_environment
 from app.version import VERSION
 from catalog.engine import make_engine
 
-ROUTES = (home, compare, jobs, health, api_dictionaries, api_features, api_jobs, dictionaries, features)
+ROUTES = (home, compare, jobs, health, api_dictionaries, api_features, api_jobs, api_live, dictionaries, features)
 
 
 def create_app(settings: AppSettings) -> FastAPI:

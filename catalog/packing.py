@@ -73,6 +73,16 @@ def unpack(packed: bytes) -> FeatureRecord:
         raise CorruptRow(f"A packed feature is damaged: {error}.") from error
 
 
+def unpack_histogram(packed: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What `unpack` gives as histogram_bins and histogram_counts, without the rest. Raises CorruptRow as it does."""
+    numbers, _ = _open(packed)
+    first = len(layout.HEAD)
+    n_bins = int(numbers[layout.HEAD.index("histogram")])
+    if len(numbers) < first + 2 * n_bins:
+        raise CorruptRow("A packed feature is cut off.")
+    return np.cumsum(numbers[first : first + n_bins]), numbers[first + n_bins : first + 2 * n_bins]
+
+
 class _Scales:
     """What the 16-bit codings of each record are relative to."""
 

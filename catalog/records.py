@@ -177,6 +177,21 @@ class FeatureSummary:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class FeatureScales:
+    """How often some features fire in a harvest, and how strongly at most.
+
+    indices: ascending; features that the harvest leaves out, or has not written yet, are absent. peaks: greatest
+    activations. tokens: how many the harvest went through. harvest: its id, None where there is none yet.
+    """
+
+    harvest: str | None
+    tokens: int
+    indices: NDArray[np.int64]
+    tokens_fired: NDArray[np.int64]
+    peaks: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ContextSet:
     """Contexts with the sparse activations of one feature, kept as flat arrays.
 

@@ -30,8 +30,8 @@ class ServeError(AppError):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the verb until stopped. Returns the exit code; what the catalog raises goes to the caller."""
     options = _parser().parse_args(argv)
-    settings = AppSettings.from_environment()
     try:
+        settings = AppSettings.from_environment()
         if not 0 <= options.port <= LAST_PORT:
             raise ServeError(f"--port {options.port}: a port is a number from 0 to {LAST_PORT}; 0 takes a free one.")
         settings = replace(_with_hosts(settings, options), access_log=options.access_log)

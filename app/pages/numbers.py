@@ -33,12 +33,12 @@ def signed(value: float) -> str:
 
 
 def share(value: float) -> str:
-    """A fraction in [0, 1] as a percentage, to about two significant digits."""
+    """A fraction as a percentage, to about two significant digits; below 0 where something made matters worse."""
+    if value < 0:
+        return "−" + share(-value)
     percent = value * 100
     if percent == 0:
         return "0 %"
-    if percent >= 99.95:
-        return "100 %"
     if percent >= 10:
         return f"{percent:.0f} %"
     if percent >= 1:

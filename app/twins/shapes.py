@@ -124,3 +124,43 @@ class JobsAnswer(BaseModel):
 
     jobs: list[dict[str, Any]]
     workers: list[dict[str, Any]]
+
+
+class LiveFeatureShape(BaseModel):
+    """A feature that fires. activations: [position, value] pairs, positions counted from the text's first token.
+
+    label, density, harvest_peak and surprise are there where details were asked for.
+    """
+
+    index: int
+    peak: float
+    sum: float
+    n_tokens: int
+    activations: list[Fired]
+    label: str | None = None
+    density: float | None = None
+    harvest_peak: float | None = None
+    surprise: float | None = Field(
+        default=None, description="-log10 of the share of corpus tokens with this peak or more"
+    )
+
+
+class LiveResultShape(BaseModel):
+    """What one dictionary makes of one text. text: its place in the request. context_starts: where contexts begin."""
+
+    text: int
+    dictionary: str
+    hash: str
+    harvest: str | None
+    tokens: list[str]
+    token_ids: list[int]
+    context_starts: list[int]
+    n_features: int = Field(description="features that fire, those beyond the limit included")
+    features: list[LiveFeatureShape]
+
+
+class LiveAnswerShape(BaseModel):
+    """A result for each text and dictionary. provenance: by dictionary, what the worker computed with."""
+
+    results: list[LiveResultShape]
+    provenance: dict[str, dict[str, Any]]

@@ -16,6 +16,8 @@ from catalog.records import (
     DictionarySummary,
     FeaturePageData,
     FeatureRecord,
+    FeatureScales,
+    FeatureSummary,
     HarvestRecord,
     JobRecord,
     JobStatus,
@@ -92,6 +94,20 @@ class CatalogReader:
     def features(self, query: FeatureQuery) -> FeatureListPage:
         """One page of a dictionary's features; an empty one where it has no harvest."""
         return feature_lists.list_features(self._session, query)
+
+    def some_features(self, slug: str, indices: Iterable[int], harvest_id: str | None = None) -> list[FeatureSummary]:
+        """The lines of those features that the harvest has, by index; none where there is no harvest."""
+        return feature_lists.some_features(self._session, slug, harvest_id, indices)
+
+    def feature_scales(self, slug: str, indices: Iterable[int], harvest_id: str | None = None) -> FeatureScales:
+        """How often those features fire and how strongly at most; empty where there is no harvest."""
+        return feature_lists.scales(self._session, slug, harvest_id, indices)
+
+    def histograms(
+        self, slug: str, indices: Iterable[int], harvest_id: str | None = None
+    ) -> Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """The activation histogram of each of those features: bins of `catalog.grid`, and firing tokens in them."""
+        return features.histograms(self._session, slug, harvest_id, indices)
 
     def feature(self, slug: str, index: int, harvest_id: str | None = None) -> FeatureRecord:
         """Everything of one feature except its reserve, which is empty here."""

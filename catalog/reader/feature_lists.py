@@ -1,18 +1,20 @@
 """Reads lists of features: any sort, any filter, pages by keyset in both directions."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from sqlalchemy import ColumnElement, Select, UnaryExpression, and_, exists, select, tuple_
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.operators import custom_op
 
+from catalog.among import among
 from catalog.cursors import Cursor, decode_cursor
 from catalog.errors import BadQuery
 from catalog.queries import FeatureListPage, FeatureQuery, Sort
 from catalog.reader.runs import Run, find_run
-from catalog.records import FeatureSummary
+from catalog.records import FeatureScales, FeatureSummary
 from catalog.schema import FeatureRow, LabelRow
 from catalog.varints import decode_varints
 
@@ -48,6 +50,32 @@ def list_features(session: Session, query: FeatureQuery) -> FeatureListPage:
         next=_cursor(page.rows[-1], query, backwards=False) if page.has_next else None,
         previous=_cursor(page.rows[0], query, backwards=True) if page.has_previous else None,
         harvest=run.harvest,
+    )
+
+
+def some_features(session: Session, slug: str, harvest_id: str | None, indices: Iterable[int]) -> list[FeatureSummary]:
+    """The lines of those features that a harvest has written, by index."""
+    run = find_run(session, slug, harvest_id)
+    if run is None:
+        return []
+    wanted = _statement(run, [among(FeatureRow.index, "indices")]).order_by(FeatureRow.index)
+    return [_summary(row, run) for row in session.execute(wanted, {"indices": [int(i) for i in indices]})]
+
+
+def scales(session: Session, slug: str, harvest_id: str | None, indices: Iterable[int]) -> FeatureScales:
+    """How often those features fire, and how strongly at most."""
+    run = find_run(session, slug, harvest_id)
+    rows: Sequence[Any] = ()
+    if run is not None:
+        columns = select(FeatureRow.index, FeatureRow.tokens_fired, FeatureRow.peak)
+        wanted = columns.where(FeatureRow.run_id == run.id, among(FeatureRow.index, "indices"))
+        rows = session.execute(wanted.order_by(FeatureRow.index), {"indices": [int(i) for i in indices]}).all()
+    return FeatureScales(
+        harvest=run and run.harvest,
+        tokens=0 if run is None else run.tokens,
+        indices=np.array([row[0] for row in rows], dtype=np.int64),
+        tokens_fired=np.array([row[1] for row in rows], dtype=np.int64),
+        peaks=np.array([row[2] for row in rows], dtype=np.float64),
     )
 
 

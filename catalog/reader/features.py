@@ -1,15 +1,18 @@
 """Reads single features: the packed row, what surrounds it, and the live ones beside it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Integer, String, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
+from catalog.among import among
 from catalog.errors import NotFound
-from catalog.packing import unpack, without_reserve
+from catalog.packing import unpack, unpack_histogram, without_reserve
 from catalog.reader.contexts import by_ids
 from catalog.reader.dictionaries import dictionary_record, one_dictionary
 from catalog.reader.feature_lists import newest_label
@@ -80,6 +83,19 @@ def context_ids(feature: FeatureRecord) -> list[int]:
     """Every context that a feature's page refers to."""
     parts = (feature.top.context_ids, feature.bands.contexts.context_ids, feature.controls.context_ids)
     return np.unique(np.concatenate(parts)).tolist()
+
+
+def histograms(
+    session: Session, slug: str, harvest_id: str | None, indices: Iterable[int]
+) -> dict[int, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Bins of the common grid and counts of those features that a harvest has written."""
+    run = find_run(session, slug, harvest_id)
+    if run is None:
+        return {}
+    pages = select(FeaturePageRow.index, FeaturePageRow.payload)
+    wanted = pages.where(FeaturePageRow.run_id == run.id, among(FeaturePageRow.index, "indices"))
+    rows = session.execute(wanted, {"indices": [int(i) for i in indices]})
+    return {index: unpack_histogram(payload) for index, payload in rows}
 
 
 def previous_live(session: Session, place: Place) -> int | None:

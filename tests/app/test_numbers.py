@@ -23,7 +23,17 @@ def test_significant_keeps_three_digits(value: float, text: str):
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0, "0 %"), (1, "100 %"), (0.5, "50 %"), (0.0213, "2.1 %"), (0.00071, "0.071 %"), (1.2e-7, "0.000012 %")],
+    [
+        (0, "0 %"),
+        (1, "100 %"),
+        (0.5, "50 %"),
+        (0.0213, "2.1 %"),
+        (0.00071, "0.071 %"),
+        (1.2e-7, "0.000012 %"),
+        (0.9996, "100 %"),
+        (1.304, "130 %"),
+        (-0.0213, "−2.1 %"),
+    ],
 )
 def test_shares_read_as_percentages(value: float, text: str):
     assert numbers.share(value) == text
