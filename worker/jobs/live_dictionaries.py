@@ -12,6 +12,7 @@ from catalog.records import DictionaryRecord, ModelRecord
 from worker.jobs.context import JobContext
 from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.errors import JobError
+from worker.live.decoder import LiveDecoder
 from worker.live.dictionary import LiveDictionary
 from worker.live.encode import LiveEncoder
 from worker.lm.model import LanguageModel
@@ -64,7 +65,7 @@ class LiveDictionaries:
         with self._lock:
             models: dict[int, Any] = {id(each.model): each.model for each in self._kept.values()}
             return sum(model.n_bytes for model in models.values()) + sum(
-                each.encoder.n_bytes for each in self._kept.values()
+                each.encoder.n_bytes + each.decoder.n_bytes for each in self._kept.values()
             )
 
     def _shrink(self, limit: int) -> None:
@@ -102,6 +103,7 @@ class LiveDictionaries:
             bos_id=model.tokenizer.bos_id if conventions.prepend_bos else None,
             n_ctx=conventions.n_ctx,
             excluded_ids=frozenset({*model.tokenizer.special_ids, *conventions.excluded_tokens}),
+            decoder=LiveDecoder(dictionary.W_dec, dictionary.b_dec, device=model.device),
             facts=_facts(record, model),
         )
 

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from catalog.settings import CatalogSettings
@@ -20,7 +20,7 @@ LAST_PORT = 65_535
 class LiveSettings:
     """The live door: whether it is open (FEATURESCOPE_LIVE, yes or no) and where (FEATURESCOPE_LIVE_HOST, _PORT).
 
-    port: 0 takes a free one. limits: of requests (FEATURESCOPE_LIVE_MAX_TEXTS, _TOKENS, _FIRINGS, _IN_FLIGHT).
+    port: 0 takes a free one. limits: of requests (FEATURESCOPE_LIVE_MAX_TEXTS and so on, one for each limit).
     memory_mb: what models and dictionaries kept for it may take together (FEATURESCOPE_LIVE_MEMORY_MB); None is a
     quarter of the device's memory.
     """
@@ -99,8 +99,10 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
 def _live_settings(values: Mapping[str, str]) -> LiveSettings:
     usual = LiveLimits()
     most = {
-        name: int(_number(values, f"FEATURESCOPE_LIVE_MAX_{name.upper()}", getattr(usual, name), least=1))
-        for name in ("texts", "tokens", "firings", "in_flight")
+        each.name: int(
+            _number(values, f"FEATURESCOPE_LIVE_MAX_{each.name.upper()}", getattr(usual, each.name), least=1)
+        )
+        for each in fields(LiveLimits)
     }
     memory = int(_number(values, "FEATURESCOPE_LIVE_MEMORY_MB", 0, least=0))
     return LiveSettings(

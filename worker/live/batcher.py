@@ -1,6 +1,7 @@
 """The one thread that runs models for live requests: it takes what is there when it is free, and waits for nothing.
 
-Requests take turns by rows, so that a short one is answered beside a long one and not behind it.
+Requests take turns by rows, so that a short one is answered beside a long one and not behind it. Work that is done in
+steps, a text being written say, has one step after each batch, and each such work in turn.
 """
 
 import logging
@@ -12,6 +13,7 @@ from typing import NamedTuple
 from worker.live.ask import Ask, RowFirings, out_of_memory
 from worker.live.forward import is_out_of_memory, run_rows
 from worker.live.rows import Row
+from worker.live.work import Work
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +38,10 @@ class Batcher:
     """
 
     def __init__(self, *, batch_tokens: int, make_room: Callable[[], None]) -> None:
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._make_room = make_room
         self._waiting: deque[Ask] = deque()
+        self._works: deque[Work] = deque()
         self._changed = threading.Condition()
         self._stopped = False
         self._thread = threading.Thread(target=self._run, name="live-batcher", daemon=True)
@@ -52,6 +55,12 @@ class Batcher:
             self._waiting.append(ask)
             self._changed.notify()
 
+    def take_on(self, work: Work) -> None:
+        """Do a work in steps among the requests. Its `done` is settled after the last."""
+        with self._changed:
+            self._works.append(work)
+            self._changed.notify()
+
     def stop(self) -> None:
         """End the thread after the batch it is at."""
         with self._changed:
@@ -62,12 +71,15 @@ class Batcher:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._stopped)
+                self._changed.wait_for(lambda: self._waiting or self._works or self._stopped)
                 if self._stopped:
                     return
                 batch = self._take()
+                work = self._works.popleft() if self._works else None
             for group in groups_of(batch):
                 self._answer(group)
+            if work is not None and not work.is_over:
+                self._go_on(work)
 
     def _take(self) -> list[Taken]:
         """Rows of the waiting requests, one of each in turn, until the batch is full."""
@@ -78,7 +90,7 @@ class Batcher:
             if ask.is_over or not ask.has_more:
                 continue
             n_tokens += len(ask.peek().token_ids)
-            if batch and n_tokens > self._batch_tokens:
+            if batch and n_tokens > self.batch_tokens:
                 self._waiting.appendleft(ask)
                 break
             batch.append(Taken(ask, ask.take()))
@@ -99,6 +111,25 @@ class Batcher:
             return
         for taken, firings in zip(group, found, strict=True):
             taken.ask.deliver(taken.number, firings)
+
+    def _go_on(self, work: Work) -> None:
+        """One step of a work, which then waits for its next turn."""
+        try:
+            has_more = self._stepped(work)
+        except Exception as error:  # noqa: BLE001 (the same edge)
+            work.fail(_told(error))
+            return
+        if has_more:
+            self.take_on(work)
+
+    def _stepped(self, work: Work) -> bool:
+        try:
+            return work.go_on()
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+        self._make_room()
+        return work.go_on()
 
     def _found(self, rows: list[Row]) -> list[RowFirings]:
         try:

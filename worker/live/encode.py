@@ -1,14 +1,15 @@
 """From activations at a hook to what fires, as the harvest's encoder does it: the same product, the same rule."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int32, Int64
 from torch import Tensor
 
-from worker.sae.selection import margin_of, select_plainly
+from worker.sae.selection import fires_plainly, margin_of, select_plainly
 
 TILE_BYTES = 64 * 2**20
 
@@ -44,7 +45,7 @@ class LiveEncoder:
     """Encodes with one dictionary. dtype: of the product; bias and selection are float32."""
 
     def __init__(self, weights: EncodingWeights, *, dtype: torch.dtype, device: torch.device) -> None:
-        self._rule = {"bias": weights.b_enc, "threshold": weights.threshold, "k": weights.k}
+        self._rule: dict[str, Any] = {"bias": weights.b_enc, "threshold": weights.threshold, "k": weights.k}
         self.d_sae = len(weights.b_enc)
         self.dtype, self.device = dtype, device
         self._W_enc = None if weights.W_enc is None else torch.from_numpy(weights.W_enc).to(device, dtype)
@@ -72,6 +73,26 @@ class LiveEncoder:
             pre_acts=np.concatenate([np.empty(0, np.float32), *(own for own, _ in margins)]),
             bars=np.concatenate([np.empty(0, np.float32), *(bar for _, bar in margins)]),
         )
+
+    def acts_of(self, acts: Float[Tensor, "token d_in"], features: Sequence[int]) -> Float[Tensor, "token asked"]:
+        """The activations of some features on each token, 0 where they do not fire; float32."""
+        bias, threshold, k = self._rule["bias"], self._rule["threshold"], self._rule["k"]
+        asked = np.asarray(features, dtype=np.int64)
+        if k is None:
+            values = self._pre_acts_of(acts, asked).float() + torch.from_numpy(bias[asked]).to(self.device)
+            return torch.where(values > torch.from_numpy(threshold[asked]).to(self.device), values, 0.0)
+        parts = []
+        for start in range(0, len(acts), self._tile):
+            values = self._pre_acts(acts[start : start + self._tile]).float() + torch.from_numpy(bias).to(self.device)
+            fires = fires_plainly(values, threshold=threshold, k=k)
+            parts.append(torch.where(fires, values, 0.0)[:, torch.from_numpy(asked).to(self.device)])
+        return torch.cat(parts)
+
+    def _pre_acts_of(self, acts: Float[Tensor, "token d_in"], features: np.ndarray) -> Float[Tensor, "token asked"]:
+        """Pre-activations of some features, without the bias."""
+        columns = torch.from_numpy(features).to(self.device)
+        acts = acts.to(self.device, self.dtype)
+        return acts[:, columns] if self._W_enc is None else acts @ self._W_enc[:, columns]
 
     def _pre_acts(self, acts: Float[Tensor, "tile d_in"]) -> Float[Tensor, "tile d_sae"]:
         """Pre-activations without the bias."""

@@ -10,13 +10,17 @@ LEAST_BODY_BYTES = 1_048_576
 class LiveLimits:
     """texts, tokens, firings: of one request, tokens with BOS and over all its dictionaries' ways of cutting.
 
-    in_flight: requests taken in and not yet answered.
+    in_flight: requests taken in and not yet answered. generations: of them, texts being written.
+    new_tokens: written by one request. edits: of one request, or features taken away one by one.
     """
 
     texts: int = 32
     tokens: int = 32_768
     firings: int = 8_000_000
     in_flight: int = 64
+    generations: int = 8
+    new_tokens: int = 512
+    edits: int = 64
 
     @property
     def body_bytes(self) -> int:

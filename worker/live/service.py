@@ -1,9 +1,11 @@
 """Answers live requests: reads them, has their rows run, and puts together what came of them."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from contextlib import contextmanager
+from functools import partial
+from typing import Any, Protocol, TypeVar
 
 from worker.live.answer import TextFired, joined
 from worker.live.ask import Ask
@@ -16,6 +18,7 @@ from worker.live.rows import rows_of
 
 LOADING_AT_ONCE = 2
 PREPARING_AT_ONCE = 2
+T = TypeVar("T")
 Write = Callable[[Sequence[TextFired], Sequence[LiveDictionary]], bytes]
 
 
@@ -41,10 +44,15 @@ class LiveService:
         self.limits = limits
         self._write = write
         self._dictionaries = dictionaries
-        self._batcher = batcher
+        self.batcher = batcher
         self._loading = ThreadPoolExecutor(LOADING_AT_ONCE, "live-loading")
         self._preparing = ThreadPoolExecutor(PREPARING_AT_ONCE, "live-preparing")
         self._in_flight = 0
+
+    @property
+    def batch_tokens(self) -> int:
+        """Tokens that go through a model before the next have their turn."""
+        return self.batcher.batch_tokens
 
     @property
     def in_flight(self) -> int:
@@ -56,6 +64,12 @@ class LiveService:
 
         Cancelling takes the request out of the queue.
         """
+        with self.admitted():
+            return await self._answered(body)
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """A request under way, while open. Raises LiveError where there are too many."""
         if self._in_flight >= self.limits.in_flight:
             raise LiveError(
                 f"The worker has {self._in_flight} live requests under way; the limit is {self.limits.in_flight}.",
@@ -65,26 +79,30 @@ class LiveService:
             )
         self._in_flight += 1
         try:
-            return await self._answered(body)
+            yield
         finally:
             self._in_flight -= 1
 
+    async def prepared(self, prepare: Callable[..., T], *values: Any, **named: Any) -> T:
+        """What the function makes of the values, in a thread that is not the event loop's."""
+        return await asyncio.get_running_loop().run_in_executor(self._preparing, partial(prepare, *values, **named))
+
     async def _answered(self, body: bytes) -> bytes:
-        loop = asyncio.get_running_loop()
-        request = await loop.run_in_executor(self._preparing, read_request, body, self.limits)
-        dictionaries = [await self._dictionary(identity) for identity in request.dictionaries]
+        request = await self.prepared(read_request, body, self.limits)
+        dictionaries = [await self.dictionary(identity) for identity in request.dictionaries]
         _check_margins(request, dictionaries)
-        rows = await loop.run_in_executor(self._preparing, rows_of, request, dictionaries, self.limits)
+        rows = await self.prepared(rows_of, request, dictionaries, self.limits)
         ask = Ask(rows, most_firings=self.limits.firings)
-        self._batcher.submit(ask)
+        self.batcher.submit(ask)
         found = await asyncio.wrap_future(ask.done)
 
         def written() -> bytes:
             return self._write(joined(request, dictionaries, rows, found), dictionaries)
 
-        return await loop.run_in_executor(self._preparing, written)
+        return await self.prepared(written)
 
-    async def _dictionary(self, identity: str) -> LiveDictionary:
+    async def dictionary(self, identity: str) -> LiveDictionary:
+        """The dictionary of that hash, loaded where it is not in memory. Raises whatever loading raises."""
         ready = self._dictionaries.loaded(identity)
         if ready is not None:
             return ready

@@ -26,7 +26,7 @@ _LISTED = (
 _NOT_ACTIVATIONS = re.compile(r"hook_(pattern|attn_scores|scale|cos|sin|rot_[qk])$")
 _PROBE_TOKENS = 7
 # Rounding of whole and stepwise modules may differ by this share of the largest value at a hook.
-_SAME = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}
+SAME = {torch.float32: 1e-4, torch.bfloat16: 6e-2, torch.float16: 1e-2}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +135,7 @@ def _probe(bridge: TransformerBridge, points: Mapping[str, HookPoint]) -> dict[s
 
 
 def _agree(one: Tensor, other: Tensor) -> bool:
-    return bool((one - other).abs().max() <= _SAME.get(one.dtype, 0) * one.abs().max())
+    return bool((one - other).abs().max() <= SAME.get(one.dtype, 0) * one.abs().max())
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -15,8 +15,9 @@ from worker.lm.bridge import boot_bridge
 from worker.lm.errors import ContextTooLong, LanguageModelError
 from worker.lm.files import ModelFiles, find_model
 from worker.lm.hooks import Hooks, find_hooks
-from worker.lm.logit_path import LogitPath, find_logit_path
+from worker.lm.logit_path import LastPass, LogitPath, find_logit_path, last_hooks
 from worker.lm.placement import choose_device, choose_dtype
+from worker.lm.reading_on import can_read_on, read_on
 from worker.lm.tokenizer import Tokenizer, tokenizer_of_folder
 from worker.lm.weights import hash_weights
 
@@ -97,6 +98,50 @@ class LanguageModel:
         hooks = self._hooks
         with self._lock, torch.no_grad(), hooks.editing(edit or {}):
             return self._bridge(token_ids, return_type="logits", use_cache=False)
+
+    def read_on(
+        self,
+        token_ids: Int[Tensor, "context token"],
+        kept: Any = None,
+        *,
+        edit: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+    ) -> tuple[Float[Tensor, "context d_vocab"], Any]:
+        """The logits after the last of these tokens, float32, and what is kept of all tokens so far.
+
+        kept: of the tokens before these, as the call before gave it, which is spent by this one; None at the
+        beginning. Sound only where `reads_on` is true. edit: as for `logits`; sees these tokens alone.
+        """
+        token_ids = self._checked(token_ids)
+        hooks = self._hooks
+        with self._lock, torch.no_grad(), hooks.editing(edit or {}):
+            logits, kept = read_on(self._bridge, token_ids, kept)
+        return logits[:, -1].float(), kept
+
+    @property
+    def reads_on(self) -> bool:
+        """Whether `read_on` gives what reading everything anew does; found out by trying."""
+        return self._reads_on
+
+    @cached_property
+    def _reads_on(self) -> bool:
+        hooks = self._hooks
+        with self._lock, torch.no_grad():
+            return can_read_on(self._bridge, hooks)
+
+    def last_pass(self, token_ids: Int[Tensor, "context token"], hook_name: str) -> LastPass:
+        """What a hook holds, what the final norm makes of the residual stream, and the logits, of one forward pass.
+
+        Raises HookNotFound and ContextTooLong.
+        """
+        held: dict[str, Tensor] = {}
+
+        def keeper(name: str) -> Callable[[Tensor], Tensor]:
+            return lambda value: held.setdefault(name, value.detach())
+
+        names = dict.fromkeys((hook_name, *last_hooks(self._hooks.widths)))
+        logits = self.logits(token_ids, edit={name: keeper(name) for name in names})
+        before, after = last_hooks(self._hooks.widths)
+        return LastPass(held[hook_name].float(), held[before].float(), held[after].float(), logits.float())
 
     def path_to_logits(self, hook_name: str) -> LogitPath | None:
         """How a direction at the hook reaches the logits directly; None where no fixed matrix takes it there.

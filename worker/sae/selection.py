@@ -2,7 +2,7 @@
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 
@@ -16,15 +16,23 @@ def select_plainly(
     lower index. Features ascend within a row.
     """
     values = pre_acts.float() + torch.from_numpy(bias).to(pre_acts.device)
-    fires = values > torch.from_numpy(threshold).to(pre_acts.device)
+    fires = fires_plainly(values, threshold=threshold, k=k)
+    ends = fires.sum(-1).cumsum(0).cpu().numpy().astype(np.int64)
+    features = fires.nonzero()[:, 1].to(torch.int32).cpu().numpy()
+    return ends, features, values[fires].cpu().numpy()
+
+
+def fires_plainly(
+    values: Float[Tensor, "tile d_sae"], *, threshold: np.ndarray, k: int | None
+) -> Bool[Tensor, "tile d_sae"]:
+    """Which features fire. values: pre-activations with their bias; the rule is that of `select_plainly`."""
+    fires = values > torch.from_numpy(threshold).to(values.device)
     if k is not None:
         bar = torch.topk(values, k, dim=-1).values[:, -1:]
         above = values > bar
         at_bar = values == bar
         fires &= above | (at_bar & (at_bar.cumsum(-1) <= k - above.sum(-1, keepdim=True)))
-    ends = fires.sum(-1).cumsum(0).cpu().numpy().astype(np.int64)
-    features = fires.nonzero()[:, 1].to(torch.int32).cpu().numpy()
-    return ends, features, values[fires].cpu().numpy()
+    return fires
 
 
 def margin_of(

@@ -121,8 +121,8 @@ def test_the_dictionary_used_longest_ago_goes_out_when_memory_is_short(context: 
     first, second, third = sae.hash, *(each.hash for each in others)
     kept = LiveDictionaries(context)
     one = kept.load(first)
-    per_dictionary = one.encoder.n_bytes
-    assert per_dictionary == 16 * D_SAE * 4
+    per_dictionary = one.encoder.n_bytes + one.decoder.n_bytes
+    assert per_dictionary == 2 * 16 * D_SAE * 4
     assert kept.n_bytes() == model.n_bytes + per_dictionary
     roomy = kept.load(second)
     assert kept.loaded(first) is one

@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tests.tiny import D_SAE, HOOK, TinyWorld, tiny_dictionary
+from worker.live.decoder import LiveDecoder
 from worker.live.dictionary import LiveDictionary
 from worker.live.encode import LiveEncoder
 from worker.lm.model import LanguageModel, load_language_model
@@ -42,6 +43,7 @@ def live(dictionary: Dictionary, model: LanguageModel) -> LiveDictionary:
         bos_id=model.tokenizer.bos_id if conventions.prepend_bos else None,
         n_ctx=conventions.n_ctx,
         excluded_ids=frozenset({*model.tokenizer.special_ids, *conventions.excluded_tokens}),
+        decoder=LiveDecoder(dictionary.W_dec, dictionary.b_dec, device=model.device),
     )
 
 

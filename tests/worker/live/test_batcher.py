@@ -74,6 +74,7 @@ def submit(batcher: Batcher, gated: Gated, letter: str, rows: int = 1) -> Ask:
         bos_id=dictionary.bos_id,
         n_ctx=ROW,
         excluded_ids=dictionary.excluded_ids,
+        decoder=dictionary.decoder,
     )
     ask = Ask(rows_of(read_request(body, limits), [ready], limits), most_firings=limits.firings)
     batcher.submit(ask)

@@ -5,16 +5,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 
-from tests.worker.live.conftest import relu
+from tests.worker.live.conftest import live, relu
 from tests.worker.live.test_batcher import PATIENCE_SECONDS, Gated
 from worker.live.batcher import Batcher
 from worker.live.dictionary import LiveDictionary
 from worker.live.door import LiveDoor
-from worker.live.encode import LiveEncoder
 from worker.live.errors import LiveError
 from worker.live.limits import LiveLimits
 from worker.live.listening import address_of, listen, serve
@@ -42,21 +42,18 @@ class OneModel:
             raise LanguageModelError(f"There is no dictionary {identity!r}.")
         if identity == OTHER:
             assert self.may_load.wait(PATIENCE_SECONDS)
-        weights, model = relu().harvest_weights(), self._gated._model
-        encoder = LiveEncoder(weights, dtype=model.dtype, device=model.device)
-        self._ready[identity] = LiveDictionary(
-            identity, self._gated, relu().hook_name, encoder, 0, 32, frozenset({0}), {"slug": identity}
-        )
+        ready = live(relu(), self._gated._model)
+        self._ready[identity] = replace(ready, hash=identity, model=self._gated, facts={"slug": identity})
         return self._ready[identity]
 
 
 class Served:
     """A door that is open, and a client that shows the secret."""
 
-    def __init__(self, model: LanguageModel, limits: LiveLimits) -> None:
-        self.gated = Gated(model)
+    def __init__(self, model: LanguageModel, limits: LiveLimits, *, gated: Gated | None = None, make=OneModel) -> None:
+        self.gated = gated or Gated(model)
         self.gated.open.set()
-        self.dictionaries = OneModel(self.gated)
+        self.dictionaries = make(self.gated)
         self.batcher = Batcher(batch_tokens=64, make_room=lambda: None)
         write = lambda results, _: json.dumps([each.features.tolist() for each in results]).encode()  # noqa: E731
         self.service = LiveService(self.dictionaries, self.batcher, limits, write=write)
@@ -69,16 +66,19 @@ class Served:
     def ask(self, text: str = "alpha", dictionary: str = FREE) -> httpx.Response:
         return self.client.post("/activations", json={"texts": [text], "dictionaries": [dictionary]})
 
+    def close(self) -> None:
+        self.gated.open.set()
+        self.dictionaries.may_load.set()
+        self.client.close()
+        self.server.should_exit = True
+        self.batcher.stop()
+
 
 @contextmanager
 def door(model: LanguageModel, limits: LiveLimits | None = None) -> Iterator[Served]:
     served = Served(model, limits or LiveLimits())
     yield served
-    served.gated.open.set()
-    served.dictionaries.may_load.set()
-    served.client.close()
-    served.server.should_exit = True
-    served.batcher.stop()
+    served.close()
 
 
 def until(holds) -> None:
