@@ -41,7 +41,11 @@ class Site:
 
     def page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A template filled in."""
-        return HTMLResponse(self._environment.get_template(template).render(values), status_code=status)
+        return HTMLResponse(self.part(template, **values), status_code=status)
+
+    def part(self, template: str, **values: Any) -> str:
+        """A template filled in, as a piece of a page that is there already."""
+        return self._environment.get_template(template).render(values)
 
 
 def site_of(request: Request) -> Site:

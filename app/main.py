@@ -13,12 +13,14 @@ from app.routes import (
     api_features,
     api_jobs,
     api_live,
+    api_live_steer,
     compare,
     dictionaries,
     features,
     health,
     home,
     jobs,
+    live_steer,
 )
 from app.security import Guard
 from app.settings import AppSettings
@@ -27,7 +29,20 @@ from app.templating import STATIC, make_environment
 from app.version import VERSION
 from catalog.engine import make_engine
 
-ROUTES = (home, compare, jobs, health, api_dictionaries, api_features, api_jobs, api_live, dictionaries, features)
+ROUTES = (
+    home,
+    compare,
+    jobs,
+    health,
+    api_dictionaries,
+    api_features,
+    api_jobs,
+    api_live,
+    api_live_steer,
+    live_steer,
+    dictionaries,
+    features,
+)
 
 
 def create_app(settings: AppSettings) -> FastAPI:

@@ -98,6 +98,11 @@ class SitePaths:
         """Two features side by side."""
         return f"{self.prefix}/compare{_query(query)}"
 
+    def live_probe(self, name: str, *parts: str, **query: object) -> str:
+        """Where a text goes through the model with features changed ("steer"), taken away ("effects"), or summed."""
+        place = "" if name == "steer" else f"/{name}"
+        return f"{self.prefix}/live/steer{place}{''.join(f'/{part}' for part in parts)}{_query(query)}"
+
     def api(self, path: str) -> str:
         """A JSON twin."""
         return f"{self.prefix}/api/v1/{path}"

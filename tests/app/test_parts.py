@@ -21,6 +21,7 @@ from app.templating import STATIC, TEMPLATES, make_environment
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.records import FeaturePageData, FeatureSummary
 from catalog.tokens import Vocabulary
+from tests.app.steer_parts import steer_arguments
 from tests.app.stored import job
 from tests.app.synthetic import DEAD, SyntheticHarvest
 from tests.app.test_other_pages import GUIDE
@@ -88,6 +89,7 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "home/_add.html": {},
         "jobs/_job.html": {"job": job_view(job())},
         "jobs/_jobs.html": {"page": jobs_page([job()], [])},
+        **steer_arguments(harvested, tokens),
     }
 
 
