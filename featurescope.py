@@ -33,6 +33,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "priority": ("worker.cli.priority", "let a job go sooner or later than others"),
     "status": ("worker.cli.status", "show dictionaries, harvests, jobs and workers"),
     "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),
+    "export-labels": ("app.cli.export_labels", "write all labels with their history to a file, JSONL or CSV"),
+    "import-labels": ("app.cli.import_labels", "read labels from a file; --dry-run says what would change"),
     "backup": ("worker.cli.backup", "write the whole catalog to one file, while it is in use"),
     "restore": ("worker.cli.restore", "put a backup into SQLite or Postgres, all of it or nothing"),
     "doctor": ("worker.cli.doctor", "check this machine, the database and the files"),

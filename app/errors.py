@@ -13,8 +13,20 @@ from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested, NotInSubset
 from app.live.failures import ClientGone, LiveFailure
+from app.people.rules import NotAllowed
 from app.requests import request_id
-from catalog.errors import BadQuery, Busy, CatalogError, JobOver, NotFound, StorageFull, Unreachable, WrongRevision
+from catalog.errors import (
+    BadLabel,
+    BadQuery,
+    Busy,
+    CatalogError,
+    JobOver,
+    LabelChanged,
+    NotFound,
+    StorageFull,
+    Unreachable,
+    WrongRevision,
+)
 
 log = logging.getLogger(__name__)
 CLIENT_GONE = 499
@@ -44,6 +56,7 @@ def add_error_answers(app: FastAPI) -> None:
     """Let every error answer with a page or, below /api/, with the error object."""
     app.add_exception_handler(CatalogError, _answer_catalog)
     app.add_exception_handler(AppError, _answer_own)
+    app.add_exception_handler(NotAllowed, _answer_not_allowed)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
@@ -92,6 +105,8 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(
             request, Problem(409, "job_over", "That job is over", str(error), "The page /jobs shows the rest.")
         )
+    if isinstance(error, BadLabel | LabelChanged):
+        return answer(request, _about_label(error))
     if isinstance(error, WrongRevision | Unreachable | Busy | StorageFull):
         return answer(request, Problem(503, "catalog_unavailable", "The catalog cannot be read", str(error)))
     log.error("The catalog failed on %s: %s", request.url.path, error)
@@ -112,6 +127,16 @@ def _answer_live(request: Request, error: LiveFailure) -> Response:
     if error.retry_after_s is not None:
         told.headers["Retry-After"] = str(error.retry_after_s)
     return told
+
+
+def _about_label(error: BadLabel | LabelChanged) -> Problem:
+    if isinstance(error, LabelChanged):
+        return Problem(409, "label_changed", "Somebody was faster", str(error), "Read the label again first.")
+    return Problem(422, "label_refused", "That label cannot be taken", str(error))
+
+
+def _answer_not_allowed(request: Request, error: Exception) -> Response:
+    return answer(request, Problem(403, "not_allowed", "That takes another role", str(error), "Ask an admin."))
 
 
 def _not_found(request: Request, error: NotFound) -> Problem:

@@ -113,6 +113,13 @@ class Library:
         """A dictionary with its newest harvest. Raises NotFound naming the nearest slugs."""
         return self._shelf.recent(("dictionary", slug), lambda: self.reader.dictionary(slug))
 
+    def dictionary_with(self, slug: str, index: int) -> DictionaryRecord:
+        """A dictionary that has a feature of that index. Raises NotFound, FeatureNotFound."""
+        dictionary = self.dictionary(slug)
+        if not 0 <= index < dictionary.d_sae:
+            raise FeatureNotFound(dictionary, index)
+        return dictionary
+
     def dictionaries(self) -> list[DictionaryRecord]:
         """Every dictionary, in the catalog's order."""
         return self._shelf.recent(("dictionaries",), lambda: list(self.reader.dictionaries()))

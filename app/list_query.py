@@ -8,6 +8,7 @@ from catalog.errors import BadQuery
 from catalog.queries import FeatureQuery, Order, Sort
 
 State = Literal["", "live", "dead"]
+Labelled = Literal["", "yes", "no"]
 
 
 class Asked:
@@ -23,6 +24,7 @@ class Asked:
         harvest: Annotated[str | None, Query(description="id of a harvest; the newest complete one by default")] = None,
         token: Annotated[str, Query(max_length=100, description="text the likeliest token contains")] = "",
         state: Annotated[State, Query(description="live: fired at least once; dead: never")] = "",
+        labelled: Annotated[Labelled, Query(description="yes: has an accepted label; no: has none")] = "",
         min_density: Annotated[str, Query(description="least share of tokens, 0 to 1")] = "",
         max_density: Annotated[str, Query(description="greatest share of tokens, 0 to 1")] = "",
         min_peak: Annotated[str, Query(description="least peak activation")] = "",
@@ -31,7 +33,7 @@ class Asked:
         self.sort: Sort = sort
         self.order: Order = order or ("asc" if sort in ("index", "token") else "desc")
         self.limit, self.after, self.harvest = limit, after or None, harvest or None
-        self.token, self.state = token, state
+        self.token, self.state, self.labelled = token, state, labelled
         self.numbers = {
             "min_density": min_density,
             "max_density": max_density,
@@ -41,7 +43,7 @@ class Asked:
 
     def filters(self) -> dict[str, str]:
         """What narrows the list, by name, as typed."""
-        return {"token": self.token, "state": self.state, **self.numbers}
+        return {"token": self.token, "state": self.state, "labelled": self.labelled, **self.numbers}
 
     def feature_query(self, dictionary: str) -> FeatureQuery:
         """The catalog's query. Raises BadQuery naming what is not a number or out of range."""
@@ -53,6 +55,7 @@ class Asked:
             limit=self.limit,
             after=self.after,
             live={"live": True, "dead": False}.get(self.state),
+            labelled={"yes": True, "no": False}.get(self.labelled),
             token_contains=self.token or None,
             min_density=_number("min_density", self.numbers["min_density"]),
             max_density=_number("max_density", self.numbers["max_density"]),

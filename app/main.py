@@ -7,11 +7,13 @@ from app.dependencies import Site
 from app.errors import Unfailing, add_error_answers
 from app.metrics import Metrics, Stopwatch
 from app.paths import SitePaths, StaticFileHashes
+from app.people.asking import Asking, OwnerAlone
 from app.requests import RequestLog
 from app.routes import (
     api_dictionaries,
     api_features,
     api_jobs,
+    api_labels,
     api_live,
     api_live_steer,
     compare,
@@ -20,6 +22,9 @@ from app.routes import (
     health,
     home,
     jobs,
+    label_acts,
+    label_files,
+    labels,
     live_steer,
 )
 from app.security import Guard
@@ -42,11 +47,18 @@ ROUTES = (
     live_steer,
     dictionaries,
     features,
+    label_files,
+    api_labels,
+    labels,
+    label_acts,
 )
 
 
-def create_app(settings: AppSettings) -> FastAPI:
-    """The application. The catalog is opened with the first request that needs it."""
+def create_app(settings: AppSettings, *, asking: Asking | None = None) -> FastAPI:
+    """The application. The catalog is opened with the first request that needs it.
+
+    asking: how people are known; by default whoever reaches the app is its owner.
+    """
     engine = make_engine(settings.catalog.database_url)
     metrics = Metrics(engine)
     paths = SitePaths(StaticFileHashes(STATIC), prefix=settings.path_prefix)
@@ -65,6 +77,7 @@ def create_app(settings: AppSettings) -> FastAPI:
         paths,
     )
     app.state.metrics = metrics
+    app.state.asking = asking or OwnerAlone()
     for module in ROUTES:
         app.include_router(module.router)
     app.mount("/static", CachedStaticFiles(directory=STATIC), name="static")

@@ -70,6 +70,22 @@ class SitePaths:
         """Running jobs alone, as the front page shows them."""
         return f"{self.prefix}/jobs/running"
 
+    def labels(self, **query: object) -> str:
+        """What people say of features."""
+        return f"{self.prefix}/labels{_query(query)}"
+
+    def label(self, key: str) -> str:
+        """One label with its history."""
+        return f"{self.prefix}/labels/{quote_plus(key)}"
+
+    def label_act(self, key: str, act: str) -> str:
+        """Where a form does something to a label."""
+        return f"{self.label(key)}/{act}"
+
+    def feature_labels(self, dictionary: str, index: int) -> str:
+        """The labels of one feature as a part, and where a form proposes one."""
+        return f"{self.prefix}/d/{dictionary}/{index}/labels"
+
     def api_page(self) -> str:
         """The description of the JSON twins."""
         return f"{self.prefix}/api"

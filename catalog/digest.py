@@ -30,6 +30,7 @@ from catalog.schema import (
     HarvestTokensRow,
     LabelRow,
     ModelRow,
+    PersonRow,
     RunRow,
     VocabularyRow,
 )
@@ -122,11 +123,16 @@ def _corpora(session: Session) -> list[dict[str, Any]]:
 
 
 def _labels(session: Session) -> Iterator[dict[str, Any]]:
-    """The labels of each feature in the order in which they were given."""
+    """The labels of each feature in the order in which they were given: what each says, and whose it is.
+
+    Votes, notes and history are talk about labels and left out.
+    """
+    columns = (LabelRow.dictionary_hash, LabelRow.index, LabelRow.text, PersonRow.name.label("author"))
+    said = select(*columns).join(PersonRow, PersonRow.id == LabelRow.author_id).order_by(LabelRow.index, LabelRow.id)
     for identity in sorted(session.scalars(select(LabelRow.dictionary_hash).distinct())):
-        mine = select(LabelRow).where(LabelRow.dictionary_hash == identity).order_by(LabelRow.index, LabelRow.id)
-        for row in session.scalars(mine.execution_options(yield_per=ROWS_AT_ONCE)):
-            yield _said(row)
+        mine = said.where(LabelRow.dictionary_hash == identity)
+        for row in session.execute(mine.execution_options(yield_per=ROWS_AT_ONCE)):
+            yield dict(row._mapping)
 
 
 def _contexts(session: Session) -> Iterator[list[Any]]:

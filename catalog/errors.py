@@ -35,6 +35,21 @@ class BadRecord(CatalogError):
     """A value handed to the writer contradicts itself or the dictionary it is for."""
 
 
+class BadLabel(BadRecord):
+    """A label says nothing, says too much, or cannot be changed in the way asked for."""
+
+
+class LabelChanged(CatalogError):
+    """Somebody else changed a label first. found: the version that it is at now."""
+
+    def __init__(self, key: str, *, expected: int, found: int) -> None:
+        self.key, self.expected, self.found = key, expected, found
+        super().__init__(
+            f"Somebody changed this label meanwhile: it is at version {found}, and your change was made to version "
+            f"{expected}. Nothing was overwritten; bring the two together and save again."
+        )
+
+
 class JobOver(CatalogError):
     """Something was asked of a job that is over."""
 

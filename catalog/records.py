@@ -369,18 +369,6 @@ class ContextBatch:
     token_ids: NDArray[np.integer]
 
 
-@dataclass(frozen=True, slots=True)
-class LabelRecord:
-    """What somebody says a feature means. It belongs to the dictionary's hash, not to a harvest."""
-
-    id: int
-    dictionary_hash: str
-    index: int
-    text: str
-    author: str
-    created_at: str
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class PageHead:
     """What the pages of all features of one dictionary in one harvest share. run: number of the row that ties them."""

@@ -198,17 +198,98 @@ class FeaturePageRow(Base):
     payload: Mapped[bytes]
 
 
+class PersonRow(Base):
+    """Somebody who says something. How a person signs in hangs on this row and is no part of it.
+
+    role: viewer, labeller or admin. kind: person or program.
+    """
+
+    __tablename__ = "person"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str]
+    kind: Mapped[str]
+    created_at: Mapped[str]
+
+
 class LabelRow(Base):
-    """What somebody says a feature means. It hangs on the dictionary's hash, so it outlives every harvest."""
+    """What somebody proposes that a feature means. It hangs on the dictionary's hash, so it outlives every harvest.
+
+    key: its public id. tags: comma separated. confidence: percent. version: grows with every wording, from 1.
+    ups, downs: the votes for and against it, counted whenever one is given. harvest_key: the harvest it was judged on.
+    """
 
     __tablename__ = "label"
     id: Mapped[int] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(unique=True)
     dictionary_hash: Mapped[str]
     index: Mapped[int]
     text: Mapped[str]
-    author: Mapped[str]
+    note: Mapped[str]
+    tags: Mapped[str]
+    confidence: Mapped[int | None]
+    author_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    version: Mapped[int]
+    hidden: Mapped[bool]
+    ups: Mapped[int]
+    downs: Mapped[int]
+    harvest_key: Mapped[str | None]
     created_at: Mapped[str]
-    __table_args__ = (Index(None, "dictionary_hash", "index", "id"),)
+    changed_at: Mapped[str]
+    __table_args__ = (Index(None, "dictionary_hash", "index", "id"), Index(None, "author_id", "id"))
+
+
+class LabelChangeRow(Base):
+    """One thing that was done to a label; rows are only ever added. version: the label's after it.
+
+    text, note, tags, confidence: the whole wording, where it is about one, else NULL; note: the reason, where there is
+    one. vote: 1, -1 or 0 for one taken back.
+    """
+
+    __tablename__ = "label_change"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"))
+    version: Mapped[int]
+    act: Mapped[str]
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    at: Mapped[str]
+    text: Mapped[str | None]
+    note: Mapped[str | None]
+    tags: Mapped[str | None]
+    confidence: Mapped[int | None]
+    vote: Mapped[int | None]
+    __table_args__ = (Index(None, "label_id", "id"), Index(None, "person_id", "id"))
+
+
+class LabelVoteRow(Base):
+    """A person's one vote on a label: 1 or -1. version: of the wording it was given for."""
+
+    __tablename__ = "label_vote"
+    __table_args__ = (KEYED,)
+    label_id: Mapped[int] = mapped_column(ForeignKey("label.id"), primary_key=True, autoincrement=False)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    value: Mapped[int]
+    version: Mapped[int]
+    at: Mapped[str]
+
+
+class LabellingRow(Base):
+    """What the labels of one feature come to. Whoever changes any of them holds this row meanwhile.
+
+    label_id, text: the accepted label, NULL where none is; lists read its text here. chosen_by: the admin who chose it.
+    n_labels: those not hidden. last_change: the newest of their changes.
+    """
+
+    __tablename__ = "labelling"
+    dictionary_hash: Mapped[str] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    label_id: Mapped[int | None] = mapped_column(ForeignKey("label.id"))
+    text: Mapped[str | None]
+    chosen_by: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+    n_labels: Mapped[int]
+    disputed: Mapped[bool]
+    last_change: Mapped[int]
+    __table_args__ = (Index(None, "disputed", "last_change"), KEYED)
 
 
 class JobRow(Base):

@@ -14,6 +14,7 @@ import uvicorn
 
 from app.failures import AppError
 from app.main import create_app
+from app.people.asking import OWNER
 from app.settings import LOOPBACK_HOSTS, AppSettings
 from catalog.engine import make_engine
 from catalog.revision import check_revision
@@ -85,8 +86,9 @@ def _with_hosts(settings: AppSettings, options: argparse.Namespace) -> AppSettin
     """Settings that answer to the names asked for. Raises ServeError on a public address asked for once only."""
     if not is_loopback(options.host) and not options.public:
         raise ServeError(
-            f"{options.host!r} can be reached by other machines, and there is no sign-in: whoever reaches it sees "
-            "everything. If that is meant, say so again: add --public, and --allow-host NAME for the names it goes by."
+            f"{options.host!r} can be reached by other machines, and there is no sign-in: whoever reaches it is the "
+            "owner, sees everything and may change everything. If that is meant, say so again: add --public, and "
+            "--allow-host NAME for the names it goes by."
         )
     named = tuple(name.lower() for name in options.allow_host)
     own = () if options.host in ("0.0.0.0", "::") else (options.host.lower(),)
@@ -109,9 +111,10 @@ def _announce(options: argparse.Namespace, port: int) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{port}/"
     if options.json:
-        print(json.dumps({"url": url}), flush=True)
+        print(json.dumps({"url": url, "sign_in": "off", "you_are": OWNER.name}), flush=True)
     else:
         print(f"Featurescope is at {url} (Ctrl-C stops it)", flush=True)
+        print(f"There is no sign-in: whoever opens it is the {OWNER.name} and may do everything.", flush=True)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 from fastapi.responses import JSONResponse
 
 from app.dependencies import LibraryOf
-from app.library import Library
 from app.pages.compare import figures
+from app.people.rules import Viewer
 from app.routes.compare import parse_address
 from app.twins.feature import context_json, differences_json, feature_json
 from app.twins.shapes import ContextShape, ErrorAnswer, FeatureAnswer
@@ -23,9 +23,13 @@ Harvest = Annotated[str | None, Query(description="id of a harvest; the newest c
     responses={200: {"model": FeatureAnswer}},
     response_model=None,
 )
-def show_feature(dictionary: str, index: int, library: LibraryOf, harvest: Harvest = None) -> JSONResponse:
+def show_feature(
+    dictionary: str, index: int, *, library: LibraryOf, me: Viewer, harvest: Harvest = None
+) -> JSONResponse:
     """Everything the page of one feature shows."""
-    return JSONResponse(_feature(library, dictionary, index, harvest))
+    source = library.feature(dictionary, index, harvest)
+    labels = library.reader.labels.of_feature(dictionary, index, me=me.name)
+    return JSONResponse(feature_json(source, library.vocabulary(source.dictionary), labels))
 
 
 @router.get(
@@ -54,8 +58,3 @@ def compare(
         for name, source in zip(("a", "b"), sources, strict=True)
     }
     return JSONResponse({**sides, "differences": differences_json(figures(*sources))})
-
-
-def _feature(library: Library, dictionary: str, index: int, harvest: str | None) -> dict[str, Any]:
-    source = library.feature(dictionary, index, harvest)
-    return feature_json(source, library.vocabulary(source.dictionary))

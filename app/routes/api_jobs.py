@@ -8,6 +8,7 @@ from fastapi.responses import JSONResponse
 
 from app.dependencies import LibraryOf, SiteOf
 from app.job_acts import act_on
+from app.people.rules import Admin
 from app.twins.records import jobs_json
 from app.twins.shapes import JobsAnswer
 
@@ -21,6 +22,8 @@ def list_jobs(library: LibraryOf) -> JSONResponse:
 
 
 @router.post("/jobs/{job_id}/{act}", summary="Cancel, pause or resume a job, or let it go sooner or later")
-def act_on_job(site: SiteOf, job_id: str, act: Literal["cancel", "pause", "resume", "sooner", "later"]) -> JSONResponse:
+def act_on_job(
+    site: SiteOf, job_id: str, act: Literal["cancel", "pause", "resume", "sooner", "later"], _by: Admin
+) -> JSONResponse:
     """The job as it is then. 409 where it is over already. Workers act on it within some seconds."""
     return JSONResponse(asdict(act_on(site.engine, job_id, act)))

@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app.dependencies import Site, SiteOf
 from app.live.asking import read_body, unless_gone
 from app.live.request import LiveBody, read_live_body
+from app.people.rules import VIEWERS
 from app.twins.live import LiveDetail, live_json
 from app.twins.shapes import ErrorAnswer, LiveAnswerShape
 from catalog.live_answers import LiveAnswer
@@ -19,7 +20,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorAnswer} for code in (400, 404, 409, 413, 422, 429, 502, 503, 504)
 }
 BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": LiveBody.model_json_schema()}}}}
-router = APIRouter(prefix="/api/v1", tags=["live"], responses=ERRORS)
+router = APIRouter(prefix="/api/v1", tags=["live"], responses=ERRORS, dependencies=[VIEWERS])
 
 
 @router.post(

@@ -14,6 +14,7 @@ from app.live.effects import effects_of
 from app.live.steer_bodies import AttributionBody, EffectsBody, SteerBody, read_json
 from app.live.steering import Change, chosen_features
 from app.live.writing import EventAnswer, ToWrite, to_write, told
+from app.people.rules import VIEWERS
 from app.twins.shapes import ErrorAnswer
 from app.twins.steer import attribution_json, effects_json
 
@@ -21,7 +22,7 @@ ERRORS: dict[int | str, dict[str, Any]] = {
     code: {"model": ErrorAnswer} for code in (400, 404, 409, 413, 422, 429, 502, 503, 504)
 }
 EXAMPLE = '{"text": "…", "edits": [{"dictionary": "…", "feature": 12, "mode": "add", "value": 1}]}'
-router = APIRouter(prefix="/api/v1", tags=["live"], responses=ERRORS)
+router = APIRouter(prefix="/api/v1", tags=["live"], responses=ERRORS, dependencies=[VIEWERS])
 
 
 def _body(kind: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from app.library import Library
 from app.pages.charts import Scale
 from app.pages.feature import MAIN_PARTS, SIDE_PARTS, FeatureSource, PageParts, feature_page
 from app.pages.harvests import HarvestChoice, harvest_choices
+from app.pages.labels import feature_labels
 from app.pages.whole import ContextPage, context_page
+from app.people.rules import Viewer
 
 router = APIRouter(include_in_schema=False)
 Harvest = Annotated[str | None, Query()]
@@ -23,6 +25,7 @@ def show_feature(
     *,
     request: Request,
     site: SiteOf,
+    me: Viewer,
     x: Scale = "linear",
     y: Scale = "log",
     harvest: Harvest = None,
@@ -32,6 +35,7 @@ def show_feature(
     with site.library() as library:
         source = library.feature(dictionary, index, harvest)
         choices = _choices(site, library, source)
+        labels = library.reader.labels.of_feature(dictionary, index, me=me.name, hidden=me.may("admin"))
     parts = _parts(show) if show else PageParts()
     paths = site.paths_to(dictionary, harvest)
     contexts_path = paths.contexts(dictionary, index)
@@ -39,6 +43,7 @@ def show_feature(
     is_embed = "embed" in request.query_params
     values = {
         "page": page,
+        "part": feature_labels(labels, place=(dictionary, index), me=me, harvest=source.harvest.id),
         "paths": paths,
         "frame_address": _frame_address(request, paths.feature(dictionary, index)),
         "shown_parts": MAIN_PARTS + SIDE_PARTS,

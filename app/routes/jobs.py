@@ -8,6 +8,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from app.dependencies import LibraryOf, SiteOf
 from app.job_acts import act_on
 from app.pages.jobs import jobs_page
+from app.people.rules import Admin
 
 router = APIRouter(include_in_schema=False)
 
@@ -33,7 +34,7 @@ def show_running_part(site: SiteOf, library: LibraryOf) -> HTMLResponse:
 
 @router.post("/jobs/{job_id}/{act}")
 def act_on_job(
-    site: SiteOf, job_id: str, act: Literal["cancel", "pause", "resume", "sooner", "later"]
+    site: SiteOf, job_id: str, act: Literal["cancel", "pause", "resume", "sooner", "later"], _by: Admin
 ) -> RedirectResponse:
     """Do it, and show the page again. That it comes from a page of ours is seen to before any route."""
     act_on(site.engine, job_id, act)

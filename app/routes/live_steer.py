@@ -20,10 +20,11 @@ from app.live.written import Event
 from app.pages.live_problem import live_problem
 from app.pages.probe import ProbePage, choices_of, effects_table, logits_table
 from app.pages.steer import SteerPage, shown_text, steer_page, written_text
+from app.people.rules import VIEWERS
 from catalog.errors import CatalogError
 from catalog.records import DictionaryRecord
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[VIEWERS])
 Fields = list[tuple[str, str]]
 
 

@@ -1,20 +1,24 @@
 """One feature as plain JSON values: the same facts as its page, unrounded where that means anything."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from app.pages.compare import Figure
 from app.pages.contexts import row_activations
 from app.pages.feature import FeatureSource
 from app.pages.whole import shown_activations
+from app.twins.labels import label_json
 from app.twins.records import plain, provenance_json
 from catalog.grid import bin_edges
+from catalog.label_records import LabelRecord
 from catalog.records import ContextSet, FeatureRecord, TokenStatistics
 from catalog.tokens import Vocabulary
 
 
-def feature_json(source: FeatureSource, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Everything the page shows."""
+def feature_json(
+    source: FeatureSource, vocabulary: Vocabulary, labels: Sequence[LabelRecord] | None = None
+) -> dict[str, Any]:
+    """Everything the page shows. labels: the proposed ones; not read, the accepted text stands alone."""
     feature = source.feature
     return {
         "index": feature.index,
@@ -41,7 +45,7 @@ def feature_json(source: FeatureSource, vocabulary: Vocabulary) -> dict[str, Any
             "fired": feature.position_fired.tolist(),
             "activation_sum": [plain(value) for value in feature.position_sum.tolist()],
         },
-        "labels": [] if feature.label is None else [{"text": feature.label}],
+        "labels": _labels(feature, labels),
         "previous": source.data.previous,
         "next": source.data.next,
         "provenance": provenance_json(source.dictionary, source.harvest),
@@ -188,6 +192,12 @@ def _statistics(statistics: TokenStatistics, vocabulary: Vocabulary) -> list[dic
         }
         for row, token_id in enumerate(statistics.token_ids.tolist())
     ]
+
+
+def _labels(feature: FeatureRecord, labels: Sequence[LabelRecord] | None) -> list[dict[str, Any]]:
+    if labels is None:
+        return [] if feature.label is None else [{"text": feature.label}]
+    return [label_json(label) for label in labels]
 
 
 def _coactivation(feature: FeatureRecord) -> list[dict[str, Any]]:

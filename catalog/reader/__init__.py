@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.reader import contexts, dictionaries, feature_lists, features, harvests, jobs, models
 from catalog.reader.kept_blocks import KeptBlocks
+from catalog.reader.labels import LabelReader
 from catalog.records import (
     ContextRecord,
     CorpusRecord,
@@ -21,7 +22,6 @@ from catalog.records import (
     HarvestRecord,
     JobRecord,
     JobStatus,
-    LabelRecord,
     ModelRecord,
     PageHead,
     Reserve,
@@ -37,11 +37,13 @@ class CatalogReader:
 
     Where a harvest can be named and is not, the newest complete one is meant, else the newest unfinished one.
     What is not there raises NotFound with the nearest names. kept: contexts that readers of one catalog share.
+    labels: the labels and whoever gave them.
     """
 
     def __init__(self, session: Session, kept: KeptBlocks | None = None) -> None:
         self._session = session
         self._kept = kept or KeptBlocks()
+        self.labels = LabelReader(session)
 
     def models(self) -> list[ModelRecord]:
         """Every model, by name."""
@@ -138,10 +140,6 @@ class CatalogReader:
     def contexts(self, harvest_id: str, ids: Iterable[int]) -> Mapping[int, ContextRecord]:
         """The contexts of those ids, in two queries. Raises NotFound naming the first that is not stored."""
         return contexts.by_ids(self._session, harvest_id, ids, self._kept)
-
-    def labels(self, slug: str, index: int) -> list[LabelRecord]:
-        """Every label of a feature, newest first."""
-        return features.labels(self._session, slug, index)
 
     def jobs(self, limit: int = 100) -> list[JobRecord]:
         """Jobs, newest first."""

@@ -15,7 +15,7 @@ from catalog.errors import BadQuery
 from catalog.queries import FeatureListPage, FeatureQuery, Sort
 from catalog.reader.runs import Run, find_run
 from catalog.records import FeatureScales, FeatureSummary
-from catalog.schema import FeatureRow, LabelRow
+from catalog.schema import FeatureRow, LabellingRow
 from catalog.varints import decode_varints
 
 _COLUMNS: dict[Sort, Any] = {
@@ -79,14 +79,14 @@ def scales(session: Session, slug: str, harvest_id: str | None, indices: Iterabl
     )
 
 
-def newest_label(dictionary_hash: Any, index: Any) -> Any:
-    """The text of the newest label of a feature, as a part of another query."""
-    query = select(LabelRow.text).where(_labels_of(dictionary_hash, index)).order_by(LabelRow.id.desc()).limit(1)
-    return query.correlate_except(LabelRow).scalar_subquery()
+def accepted_label(dictionary_hash: Any, index: Any) -> Any:
+    """The text of the accepted label of a feature, as a part of another query."""
+    query = select(LabellingRow.text).where(_labelling_of(dictionary_hash, index))
+    return query.correlate_except(LabellingRow).scalar_subquery()
 
 
 def _statement(run: Run, filters: Sequence[ColumnElement[bool]]) -> Select:
-    label = newest_label(run.dictionary_hash, FeatureRow.index).label("label")
+    label = accepted_label(run.dictionary_hash, FeatureRow.index).label("label")
     columns = [column for column in FeatureRow.__table__.columns if column.name not in ("run_id", "top_token_text")]
     return select(*columns, label).where(FeatureRow.run_id == run.id, *filters)
 
@@ -127,13 +127,14 @@ def _other_filters(run: Run, query: FeatureQuery, aside: Callable[[Any, Any], An
     if query.token_contains:
         wanted.append(FeatureRow.top_token_text.contains(query.token_contains.casefold(), autoescape=True))
     if query.labelled is not None:
-        labelled = exists().where(_labels_of(run.dictionary_hash, FeatureRow.index)).correlate(FeatureRow)
+        named = and_(_labelling_of(run.dictionary_hash, FeatureRow.index), LabellingRow.label_id.is_not(None))
+        labelled = exists().where(named).correlate(FeatureRow)
         wanted.append(labelled if query.labelled else ~labelled)
     return wanted
 
 
-def _labels_of(dictionary_hash: Any, index: Any) -> ColumnElement[bool]:
-    return and_(LabelRow.dictionary_hash == dictionary_hash, LabelRow.index == index)
+def _labelling_of(dictionary_hash: Any, index: Any) -> ColumnElement[bool]:
+    return and_(LabellingRow.dictionary_hash == dictionary_hash, LabellingRow.index == index)
 
 
 def _read(session: Session, statement: Select, query: FeatureQuery, cursor: Cursor | None) -> _Page:

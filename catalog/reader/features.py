@@ -15,12 +15,12 @@ from catalog.errors import NotFound
 from catalog.packing import unpack, unpack_histogram, without_reserve
 from catalog.reader.contexts import by_ids
 from catalog.reader.dictionaries import dictionary_record, one_dictionary
-from catalog.reader.feature_lists import newest_label
+from catalog.reader.feature_lists import accepted_label
 from catalog.reader.harvests import harvest_columns, harvest_record
 from catalog.reader.kept_blocks import KeptBlocks
 from catalog.reader.runs import Run, find_run, which_run
-from catalog.records import FeaturePageData, FeatureRecord, LabelRecord, PageHead, Reserve
-from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, LabelRow, ModelRow, RunRow
+from catalog.records import FeaturePageData, FeatureRecord, PageHead, Reserve
+from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, ModelRow, RunRow
 
 Place = tuple[str, int, str | None]
 """Slug of a dictionary, index of a feature, id of a harvest or None for the one shown."""
@@ -120,22 +120,10 @@ def random_live(session: Session, slug: str, *, seed: int, harvest_id: str | Non
     return session.scalar(_live_behind(run.id, -1)) if found is None else found
 
 
-def labels(session: Session, slug: str, index: int) -> list[LabelRecord]:
-    """Every label of a feature, newest first."""
-    query = (
-        select(LabelRow)
-        .join(DictionaryRow, DictionaryRow.hash == LabelRow.dictionary_hash)
-        .where(DictionaryRow.slug == slug, LabelRow.index == index)
-        .order_by(LabelRow.id.desc())
-    )
-    names = LabelRecord.__dataclass_fields__
-    return [LabelRecord(**{name: getattr(row, name) for name in names}) for row in session.scalars(query)]
-
-
 def _packed(session: Session, place: Place) -> tuple[bytes, str | None]:
     slug, index, harvest_id = place
     query = (
-        select(FeaturePageRow.payload, newest_label(DictionaryRow.hash, index))
+        select(FeaturePageRow.payload, accepted_label(DictionaryRow.hash, index))
         .select_from(DictionaryRow)
         .join(RunRow, which_run(harvest_id))
         .join(FeaturePageRow, FeaturePageRow.run_id == RunRow.id)
@@ -161,7 +149,7 @@ def _page_query(*, is_pinned: bool) -> Any:
             RunRow.id,
             *harvest_columns(HarvestRow),
             FeaturePageRow.payload,
-            newest_label(DictionaryRow.hash, index),
+            accepted_label(DictionaryRow.hash, index),
             _live_before(RunRow.id, index).correlate(RunRow).scalar_subquery(),
             _live_behind(RunRow.id, index).correlate(RunRow).scalar_subquery(),
         )
@@ -180,7 +168,7 @@ def _row_query() -> Any:
     run, index = bindparam("run", type_=Integer), bindparam("index", type_=Integer)
     return select(
         FeaturePageRow.payload,
-        newest_label(bindparam("hash", type_=String), index),
+        accepted_label(bindparam("hash", type_=String), index),
         _live_before(run, index).scalar_subquery(),
         _live_behind(run, index).scalar_subquery(),
     ).where(FeaturePageRow.run_id == run, FeaturePageRow.index == index)

@@ -20,8 +20,9 @@ from catalog.records import (
     WorkerRecord,
 )
 from catalog.tokens import Vocabulary
-from catalog.writer import contexts, harvests, job_control, jobs, labels, models
+from catalog.writer import contexts, harvests, job_control, jobs, models
 from catalog.writer.features import FeatureWriter
+from catalog.writer.labels import LabelWriter
 from catalog.writer.turns import take_turn
 
 
@@ -31,10 +32,12 @@ class CatalogWriter:
     Short writes are committed by the scope. The bulk ones, `add_contexts` and `write_features`, commit as they go, in
     transactions of at most some tens of milliseconds, so that others never wait long; what they wrote stays if they
     fail, and writing it again is harmless. Identities decide: adding what is there already changes nothing.
+    labels: what people say of features.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self.labels = LabelWriter(session)
 
     def take_turn(self) -> None:
         """Waits for others that are adding models, dictionaries, corpora or harvests; they wait until the commit then.
@@ -133,10 +136,6 @@ class CatalogWriter:
         model's vocabulary is missing, or a record contradicts itself.
         """
         return FeatureWriter(self._session, harvest_id, dictionary_slug).write(features, on_progress)
-
-    def add_label(self, dictionary_slug: str, index: int, *, text: str, author: str) -> int:
-        """Adds a label to a feature and gives its id."""
-        return labels.add_label(self._session, (dictionary_slug, index), text=text, author=author)
 
     def save_job(self, record: JobRecord) -> None:
         """Writes a job down, or what has changed of it."""

@@ -21,6 +21,8 @@
       return;
     }
     const link = document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
-    if (link) link.click();
+    if (!link) return;
+    event.preventDefault();
+    link.click();
   });
 }

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from app.main import create_app
@@ -12,11 +13,10 @@ from app.settings import AppSettings
 from catalog.engine import make_engine
 from catalog.revision import migrate
 from catalog.settings import CatalogSettings
+from tests.app.people import BASE, ByHeader
 from tests.app.stored import store, store_jobs
 from tests.app.synthetic import SyntheticHarvest, synthetic_harvest
 from tests.conftest import new_postgres_database
-
-BASE = "http://127.0.0.1"
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +64,14 @@ def empty_client(database_url: str, tmp_path: Path) -> Iterator[TestClient]:
     engine.dispose()
     with TestClient(create_app(settings_for(database_url, tmp_path)), base_url=BASE) as client:
         yield client
+
+
+@pytest.fixture
+def labelling_app(database_url: str, harvested: SyntheticHarvest, tmp_path: Path) -> Iterator[FastAPI]:
+    """An app of the test's own over a stored harvest, of either kind, in which several people label."""
+    engine = make_engine(database_url)
+    store(engine, harvested)
+    engine.dispose()
+    app = create_app(settings_for(database_url, tmp_path), asking=ByHeader())
+    yield app
+    app.state.site.engine.dispose()

@@ -14,10 +14,14 @@ from app.pages.feature import FeaturePage, FeatureSource, feature_page
 from app.pages.guide import GuideFile, make_guide
 from app.pages.home import model_cards
 from app.pages.jobs import job_view, jobs_page
+from app.pages.label_form import TypedLabel, field_diffs, merge_form
+from app.pages.label_lists import LabelsPage, activity_views, coverage_views
+from app.pages.labels import feature_labels, label_view, rights_of
 from app.pages.tokens import TokenText
 from app.pages.whole import context_page
 from app.paths import SitePaths, StaticFileHashes
 from app.templating import STATIC, TEMPLATES, make_environment
+from catalog.label_records import ActivityRecord, Coverage, LabelChangeRecord, LabelContent, LabelRecord, PersonRecord
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.records import FeaturePageData, FeatureSummary
 from catalog.tokens import Vocabulary
@@ -59,7 +63,7 @@ def list_of(harvested: SyntheticHarvest, tokens: TokenText, features: tuple[Feat
     found = FeatureListPage(features, None, None, "h")
     data = DictionarySource(harvested.dictionary, harvested.harvest, harvested.summary, found, tokens)
     filters: dict[str, str] = {}
-    filters |= dict.fromkeys(("token", "state", "min_density", "max_density", "min_peak", "max_peak"), "")
+    filters |= dict.fromkeys(("token", "state", "labelled", "min_density", "max_density", "min_peak", "max_peak"), "")
     return dictionary_page(data, FeatureQuery("tiny-mid"), links=links, filters=filters)
 
 
@@ -87,9 +91,37 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "home/_card.html": {"card": guide.bad},
         "home/_models.html": {"models": model_cards([harvested.model], [harvested.dictionary]), "is_empty": False},
         "home/_add.html": {},
+        **label_arguments(index),
         "jobs/_job.html": {"job": job_view(job())},
         "jobs/_jobs.html": {"page": jobs_page([job()], [])},
         **steer_arguments(harvested, tokens),
+    }
+
+
+def label_arguments(index: int) -> Mapping[str, Mapping[str, Any]]:
+    """What the parts about labels are given: no label at all for a dead feature."""
+    me, moment, content = (
+        PersonRecord("kim", "admin"),
+        "2026-01-05T10:00:00+00:00",
+        LabelContent("a label", "note", ("t",), 80),
+    )
+    label = LabelRecord("k", "hash", "tiny-mid", index, content, me, 2, moment, moment)
+    change = LabelChangeRecord(1, "k", 2, "edited", me, moment, content)
+    found = () if index in DEAD else (label,)
+    activity = activity_views([ActivityRecord(change, each) for each in found])
+    coverage = coverage_views([Coverage("tiny-mid", "Tiny", 40, len(found), 1, 0, 1)] if found else [])
+    page = LabelsPage("recent", (), (("tiny-mid", "Tiny"),), "", coverage, activity)
+    view = {"label": label_view(label), "rights": rights_of(me), "back": "label"}
+    return {
+        "feature/_labels.html": {"part": feature_labels(found, place=("tiny-mid", index), me=me)},
+        "labels/_label.html": view,
+        "labels/_votes.html": view,
+        "labels/_entry.html": view,
+        "labels/_fields.html": {"typed": None if index in DEAD else TypedLabel("a", "b"), "longest_note": 9},
+        "labels/_diff.html": {"diffs": field_diffs(TypedLabel("one two", "n"), TypedLabel("one three"))},
+        "labels/_merge.html": {"other": merge_form(label, TypedLabel("x"), version=1, history=[change]).other},
+        "labels/_list.html": {"page": page},
+        "labels/_coverage.html": {"page": page},
     }
 
 

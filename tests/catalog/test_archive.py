@@ -4,6 +4,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,7 @@ from catalog.records import JobRecord, WorkerRecord
 from catalog.revision import check_revision, database_revision, migrate, needed_revision, upgrade
 from catalog.schema import LabelRow, ModelRow
 from catalog.writer import CatalogWriter
+from tests.catalog.labelling import say
 from tests.catalog.random_features import SmallCatalog, fill
 from tests.conftest import new_postgres_database
 
@@ -47,7 +49,7 @@ def lived_in(own_catalog: SmallCatalog) -> Engine:
     """A catalog with a harvest, labels that try the encoding, jobs and a worker."""
     with session_scope(own_catalog.engine, write=True) as session:
         writer = CatalogWriter(session)
-        writer.add_label("tiny-sae", 5, text="naïve\t東京 😀\n\\N \\.", author="a\\b")
+        say(writer, 5, "naïve\t東京 😀\n\\N \\.", by="a\\b")
         writer.save_job(job("done", status="complete", rate=1.0 / 3.0))
         writer.save_job(job("going", status="running", rate=5e-324))
         writer.heartbeat(WorkerRecord("w", "host", 1, "0", "cpu", "", alive=True))
@@ -113,7 +115,7 @@ def test_new_rows_get_new_ids_after_a_restore(lived_in: Engine, other: Engine, t
     write_archive(lived_in, tmp_path / "backup")
     put_back(other, tmp_path / "backup")
     with session_scope(other, write=True) as session:
-        CatalogWriter(session).add_label("tiny-sae", 6, text="later", author="b")
+        say(CatalogWriter(session), 6, "later", by="b")
     with session_scope(other) as session:
         assert session.scalars(select(LabelRow.id).order_by(LabelRow.id)).all() == [1, 2]
 
@@ -123,10 +125,12 @@ def test_a_backup_shows_one_moment_of_a_catalog_that_is_being_written(own_catalo
     engine, stop, written = own_catalog.engine, threading.Event(), threading.Semaphore(0)
 
     def write() -> None:
-        while not stop.is_set():
+        for time in count():
+            if stop.is_set():
+                return
             with session_scope(engine, write=True) as session:
                 for index in (1, 2):
-                    CatalogWriter(session).add_label("tiny-sae", index, text="twice", author="w")
+                    say(CatalogWriter(session), index, f"twice, time {time}", by="w")
             written.release()
 
     thread = threading.Thread(target=write)
@@ -161,7 +165,7 @@ def test_a_catalog_that_holds_something_is_not_overwritten_unasked(lived_in: Eng
     with pytest.raises(NotEmpty, match="--replace"):
         put_back(lived_in, tmp_path / "backup")
     with session_scope(lived_in, write=True) as session:
-        CatalogWriter(session).add_label("tiny-sae", 7, text="since then", author="b")
+        say(CatalogWriter(session), 7, "since then", by="b")
     put_back(lived_in, tmp_path / "backup", replace=True)
     assert rows_of(lived_in) == before
 

@@ -10,6 +10,7 @@ from catalog.engine import make_engine, session_scope
 from catalog.revision import migrate
 from catalog.schema import DocumentRow, FeatureRow, HarvestTokensRow, RunRow
 from catalog.writer import CatalogWriter
+from tests.catalog.labelling import say
 from tests.catalog.random_features import (
     SmallCatalog,
     begin,
@@ -71,7 +72,7 @@ def test_each_thing_said_changes_the_digest_of_its_table_alone(own_catalog: Smal
         ),
         "harvest": lambda session: session.execute(update(RunRow).values(summary={"l0": 1.0})),
         "harvest_tokens": lambda session: CatalogWriter(session).set_token_counts("first", np.arange(9)),
-        "label": lambda session: CatalogWriter(session).add_label("tiny-sae", 1, text="cats", author="me"),
+        "label": lambda session: say(CatalogWriter(session), 1, "cats", by="me"),
         "dictionary": lambda session: CatalogWriter(session).set_quality("tiny-sae", {"fvu": 0.5}),
         "model": lambda session: CatalogWriter(session).add_model(model_record(weights_hash="another")),
     }

@@ -13,6 +13,7 @@ from catalog.queries import SORTS, FeatureQuery, Sort
 from catalog.reader import CatalogReader
 from catalog.records import PageHead
 from catalog.writer import CatalogWriter
+from tests.catalog.labelling import say
 from tests.catalog.random_features import SmallCatalog
 
 Statement = tuple[str, Any]
@@ -82,7 +83,8 @@ ASKED: dict[str, Callable[[CatalogReader], object]] = {
         reader.random_live("tiny-sae", 1),
     ),
     "contexts": lambda reader: reader.contexts("first", range(60)),
-    "labels": lambda reader: reader.labels("tiny-sae", 5),
+    "labels": lambda reader: reader.labels.of_feature("tiny-sae", 5, me="kim"),
+    "one label": lambda reader: (reader.labels.history("no-such-key"), reader.labels.last_change("tiny-sae", 5)),
     "jobs": lambda reader: (reader.jobs(), reader.workers()),
     "figures": lambda reader: (reader.job_counts(), reader.job_rates()),
 }
@@ -154,7 +156,7 @@ def test_reading_takes_no_write_lock(own_catalog: SmallCatalog):
     with session_scope(own_catalog.engine) as reading:
         CatalogReader(reading).feature_page_data("tiny-sae", 5)
         with session_scope(own_catalog.engine, write=True) as writing:
-            CatalogWriter(writing).add_label("tiny-sae", 5, text="meanwhile", author="somebody")
+            say(CatalogWriter(writing), 5, "meanwhile", by="somebody")
         assert CatalogReader(reading).feature("tiny-sae", 5).label is None
     with session_scope(own_catalog.engine) as reading:
         assert CatalogReader(reading).feature("tiny-sae", 5).label == "meanwhile"

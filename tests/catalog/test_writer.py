@@ -18,6 +18,7 @@ from catalog.tokens import Vocabulary
 from catalog.writer import CatalogWriter
 from catalog.writer.bulk import LONGEST_HOLD_S, ShortTransactions
 from catalog.writer.features import FeatureWriter
+from tests.catalog.labelling import say
 from tests.catalog.random_features import (
     D_SAE,
     VOCABULARY,
@@ -205,21 +206,21 @@ def top(record) -> int:
 def test_labels_hang_on_the_dictionary_and_outlive_a_harvest(own_catalog: SmallCatalog):
     with session_scope(own_catalog.engine, write=True) as session:
         writer = CatalogWriter(session)
-        writer.add_label("tiny-sae", 5, text="first try", author="kim")
-        writer.add_label("tiny-sae", 5, text="  better \n text ", author="kim")
+        say(writer, 5, "first try", by="kim")
+        say(writer, 5, "  better \n text ", by="kim")
         writer.add_harvest(harvest_record(id="second"))
         writer.write_features("second", "tiny-sae", features())
         writer.finish_harvest("second")
         with pytest.raises(NotFound, match="features 0 to 39"):
-            writer.add_label("tiny-sae", D_SAE, text="x", author="kim")
-        with pytest.raises(BadRecord, match="0 characters; expected 1 to 500"):
-            writer.add_label("tiny-sae", 5, text=" \n ", author="kim")
+            say(writer, D_SAE, "x", by="kim")
+        with pytest.raises(BadRecord, match="has to say something"):
+            say(writer, 5, " \n ", by="kim")
     with session_scope(own_catalog.engine) as session:
         reader = CatalogReader(session)
-        assert reader.feature("tiny-sae", 5).label == "better text"
-        assert [label.text for label in reader.labels("tiny-sae", 5)] == ["better text", "first try"]
+        assert reader.feature("tiny-sae", 5).label == "first try"
+        assert [label.text for label in reader.labels.of_feature("tiny-sae", 5)] == ["first try", "better text"]
         [line] = reader.features(FeatureQuery("tiny-sae", labelled=True)).features
-        assert (line.index, line.label) == (5, "better text")
+        assert (line.index, line.label) == (5, "first try")
 
 
 def test_contexts_come_back_as_they_were_cut(catalog: SmallCatalog):
@@ -363,7 +364,7 @@ def test_labelling_never_waits_long_for_a_bulk_write(engine: Engine):
         while not done.is_set():
             began = time.perf_counter()
             with session_scope(engine, write=True) as session:
-                CatalogWriter(session).add_label("tiny-sae", 1, text="meanwhile", author="kim")
+                say(CatalogWriter(session), 1, "meanwhile", by="kim")
             waits.append(time.perf_counter() - began)
             time.sleep(0.005)
 

@@ -1,0 +1,1 @@
+"""Labels in files: written with their whole history, read from our own files, spreadsheets and Neuronpedia's."""
