@@ -162,3 +162,11 @@ def test_what_cannot_be_taken_apart_is_told_beside_the_form(client: TestClient, 
         assert response.status_code in (404, 422)
         assert words in soup(response).select_one("#answer [role=alert]").text
     assert client.get(path).status_code == 200
+
+
+def test_the_page_of_a_feature_leads_to_the_form_with_it_filled_in(client: TestClient):
+    page = soup(client.get(f"/d/{SAE}/{ALWAYS}"))
+    link = next(each["href"] for each in page.select(".steps a") if each.text == "steer")
+    form = soup(client.get(link))
+    assert form.select_one("input[name=feature]")["value"] == f"{SAE}/{ALWAYS}"
+    assert not form.select("#written, [role=alert] h2")
