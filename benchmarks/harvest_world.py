@@ -1,4 +1,4 @@
-"""A seeded model, corpus and dictionaries of any size for `benchmarks.harvest`."""
+"""A seeded model, corpus and dictionaries of any size for the benchmarks."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 import torch
+from numpy.typing import NDArray
 from torch import nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
@@ -52,7 +53,7 @@ def make_model(size: Size, folder: Path) -> tuple[LanguageModel, nn.Module]:
         eos_token_id=0,
     )
     GPT2LMHeadModel(config).save_pretrained(folder)
-    _byte_tokenizer().save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
     model = load_language_model(folder, device="cpu", dtype=size.dtype)
     plain = GPT2LMHeadModel.from_pretrained(folder, dtype=model.dtype).transformer.eval()
     plain.h = plain.h[:DEEPEST]
@@ -73,16 +74,22 @@ def make_contexts(size: Size) -> ContextTable:
 
 
 def make_dictionary(size: Size, number: int, *, model: LanguageModel, contexts: ContextTable) -> Dictionary:
+    """Random directions whose firing is fitted to a pilot of a few thousand tokens."""
+    pilot = contexts.token_ids(np.linspace(0, len(contexts.lengths) - 1, _PILOT_CONTEXTS).astype(np.int64))
+    return dictionary_on(model, pilot, hook_name(number), size=size, seed=number)
+
+
+def dictionary_on(
+    model: LanguageModel, pilot: NDArray[np.int64], hook: str, *, size: Size, seed: int = 0
+) -> Dictionary:
     """Random unit directions; biases (or thresholds) that give log-normal densities with the wanted L0 in the mean.
 
     Pre-activations of random directions are close to normal, so a feature's bias follows from its
-    mean and spread on a pilot of a few thousand tokens.
+    mean and spread on the pilot: token ids, (context, token), each context beginning with BOS.
     """
-    generator = torch.Generator().manual_seed(number)
+    generator = torch.Generator().manual_seed(seed)
     W_dec = nn.functional.normalize(torch.randn(size.d_sae, size.d_model, generator=generator), dim=-1)
-    pilot = contexts.token_ids(np.linspace(0, len(contexts.lengths) - 1, _PILOT_CONTEXTS).astype(np.int64))
-    hook = hook_name(number)
-    acts = model.activations(torch.from_numpy(pilot), (hook,))[hook][:, 1:].reshape(-1, size.d_model).float()
+    acts = model.activations(torch.from_numpy(pilot), (hook,))[hook][:, 1:].reshape(-1, size.d_model).float().cpu()
     mean, spread = acts.mean(0) @ W_dec.T, ((acts - acts.mean(0)) @ W_dec.T).std(0)
     density = torch.exp(_DENSITY_SPREAD * torch.randn(size.d_sae, generator=generator))
     density = (density / density.mean() * size.l0 / size.d_sae).clamp(1e-7, 0.5)
@@ -107,7 +114,8 @@ def make_dictionary(size: Size, number: int, *, model: LanguageModel, contexts: 
     return made
 
 
-def _byte_tokenizer() -> PreTrainedTokenizerFast:
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """A token a byte and a BOS of id 0; no merges."""
     letters = sorted(tokenizers.pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {"<|endoftext|>": 0, **{letter: number + 1 for number, letter in enumerate(letters)}}
     tokenizer = tokenizers.Tokenizer(tokenizers.models.BPE(vocab=vocabulary, merges=[]))
