@@ -7,8 +7,8 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +17,12 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.engine import make_engine, session_scope
-from catalog.errors import CatalogError
 from catalog.records import DictionaryRecord, ModelRecord
 from catalog.revision import check_revision, database_revision
-from worker.cli.options import verb_parser
+from worker.cli.finding import Finding, tried
+from worker.cli.options import positive, verb_parser
 from worker.cli.output import Output
+from worker.cli.stored_numbers import look_at_stored
 from worker.errors import WorkerError
 from worker.jobs import durable
 from worker.jobs.dictionaries import load_dictionary
@@ -40,20 +41,16 @@ database and its revision, the queue of jobs, the clock, disk space, the store, 
 model and dictionary are still those that were added. At last a small harvest of the bundled model, in a folder that
 goes away, whose numbers are checked against the whole matrix of activations.
 
+With --dictionary, only this: stored contexts of some features of that dictionary, drawn by chance, are run again as
+live inference runs them, and every activation is held against the one stored. It passes where they are apart by no more
+than 0.001 of the feature's maximum in float32, 0.02 in bfloat16, plus the step of the storage (1/65535), and where
+whatever fires on one side only is that near its threshold or its k-th value.
+
 The exit code is 1 where something is wrong; the line says what to do."""
 
 CLOCK_SECONDS = 5.0
 LEAST_FREE_BYTES = 2_000_000_000
 PRODUCT_FLOP = 2 * 512 * 512 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at. ok: None where it is only information."""
-
-    subject: str
-    ok: bool | None
-    text: str
 
 
 def main(argv: Sequence[str]) -> int:
@@ -66,17 +63,31 @@ def main(argv: Sequence[str]) -> int:
         default=True,
         help="harvest a few thousand tokens with the bundled model and check every number (default: yes)",
     )
+    parser.add_argument(
+        "--dictionary", metavar="NAME", help="run stored contexts of this dictionary again, and compare"
+    )
+    parser.add_argument("--harvest", metavar="ID", help="of that dictionary (default: the newest complete one)")
+    parser.add_argument("--features", type=positive, default=20, metavar="N", help="features drawn (default 20)")
+    parser.add_argument("--contexts", type=positive, default=8, metavar="N", help="contexts drawn of each (default 8)")
+    parser.add_argument("--seed", type=int, default=0, help="of the draw (default 0)")
     options = parser.parse_args(argv)
-    output = Output(as_json=options.json)
     settings = worker_settings()
+    if options.dictionary is not None:
+        findings, sample = look_at_stored(settings, options)
+        return _told(findings, Output(as_json=options.json), **sample)
     findings = [*look_at_machine(settings), *look_at_catalog(settings, with_hashes=not options.no_hashes)]
     if options.self_test:
-        findings.append(_tried("self-test", lambda: self_test(settings)))
+        findings.append(tried("self-test", lambda: self_test(settings)))
+    return _told(findings, Output(as_json=options.json))
+
+
+def _told(findings: Sequence[Finding], output: Output, **more: object) -> int:
+    """The exit code, when everything has been said."""
     marks = {True: "ok  ", False: "BAD ", None: "    "}
     for finding in findings:
         output.say(f"{marks[finding.ok]}{finding.subject}: {finding.text}")
     healthy = all(finding.ok is not False for finding in findings)
-    output.result({"healthy": healthy, "findings": [asdict(finding) for finding in findings]})
+    output.result({"healthy": healthy, "findings": [asdict(finding) for finding in findings], **more})
     return 0 if healthy else 1
 
 
@@ -86,19 +97,19 @@ def look_at_machine(settings: WorkerSettings) -> list[Finding]:
     findings = [
         Finding("python", sys.version_info >= (3, 11), f"{version} at {sys.executable}"),
         Finding("torch", None, f"{torch.__version__}, {torch.get_num_threads()} threads"),
-        _tried("device", lambda: _device(settings)),
+        tried("device", lambda: _device(settings)),
         _free_space(settings.home),
     ]
-    return findings if settings.store is None else [*findings, _tried("store", lambda: look_at_store(settings))]
+    return findings if settings.store is None else [*findings, tried("store", lambda: look_at_store(settings))]
 
 
 def look_at_catalog(settings: WorkerSettings, *, with_hashes: bool) -> list[Finding]:
     """The database, the queue, the workers, and the files behind the rows."""
     engine = make_engine(settings.catalog.database_url)
-    revision = _tried("database", lambda: (check_revision(engine), f"revision {database_revision(engine)}")[1])
+    revision = tried("database", lambda: (check_revision(engine), f"revision {database_revision(engine)}")[1])
     if not revision.ok:
         return [revision]
-    findings = [revision, _tried("jobs", lambda: look_at_queue(settings)), _clock(settings, engine)]
+    findings = [revision, tried("jobs", lambda: look_at_queue(settings)), _clock(settings, engine)]
     with Ledger(engine).reading() as reader:
         workers, models, dictionaries = reader.workers(), reader.models(), reader.dictionaries()
     up = sum(worker.alive for worker in workers)
@@ -106,9 +117,9 @@ def look_at_catalog(settings: WorkerSettings, *, with_hashes: bool) -> list[Find
     findings.append(Finding("workers", None, told))
     if with_hashes:
         store = open_store(settings.store, settings.home)
-        findings += [_tried(f"model {record.slug}", lambda record=record: _model(record)) for record in models]
+        findings += [tried(f"model {record.slug}", lambda record=record: _model(record)) for record in models]
         findings += [
-            _tried(f"dictionary {record.slug}", lambda record=record: _dictionary(record, store))
+            tried(f"dictionary {record.slug}", lambda record=record: _dictionary(record, store))
             for record in dictionaries
         ]
     return findings
@@ -153,13 +164,6 @@ def _clock(settings: WorkerSettings, engine: Engine) -> Finding:
     if apart > CLOCK_SECONDS:
         return Finding("clock", False, f"{told}; let both machines ask a time server (chrony, systemd-timesyncd)")
     return Finding("clock", True, told)
-
-
-def _tried(subject: str, look: Callable[[], str]) -> Finding:
-    try:
-        return Finding(subject, True, look())
-    except (WorkerError, CatalogError, OSError) as error:
-        return Finding(subject, False, str(error))
 
 
 def _device(settings: WorkerSettings) -> str:
