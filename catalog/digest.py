@@ -24,6 +24,7 @@ from catalog.schema import (
     CorpusRow,
     DictionaryRow,
     DocumentRow,
+    ExampleRow,
     FeaturePageRow,
     FeatureRow,
     HarvestRow,
@@ -66,6 +67,7 @@ def catalog_digest(session: Session, *, on_progress: Progress | None = None) -> 
         "vocabulary": _vocabularies,
         "dictionary": _dictionaries,
         "label": _labels,
+        "example": _examples,
         "corpus": _corpora,
         "context": _contexts,
         "harvest": _harvests,
@@ -133,6 +135,15 @@ def _labels(session: Session) -> Iterator[dict[str, Any]]:
         mine = said.where(LabelRow.dictionary_hash == identity)
         for row in session.execute(mine.execution_options(yield_per=ROWS_AT_ONCE)):
             yield dict(row._mapping)
+
+
+def _examples(session: Session) -> Iterator[dict[str, Any]]:
+    """The examples of each feature in the order in which they were pinned."""
+    for identity in sorted(session.scalars(select(ExampleRow.dictionary_hash).distinct())):
+        mine = select(ExampleRow).where(ExampleRow.dictionary_hash == identity)
+        ordered = mine.order_by(ExampleRow.index, ExampleRow.id)
+        for row in session.scalars(ordered.execution_options(yield_per=ROWS_AT_ONCE)):
+            yield _said(row)
 
 
 def _contexts(session: Session) -> Iterator[list[Any]]:

@@ -370,6 +370,26 @@ class ContextBatch:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ExampleRecord:
+    """Text of somebody's own, pinned to a feature with what live inference made of it then.
+
+    token_ids: of all its contexts one behind the other, with BOS. positions: in token_ids, where the feature fires,
+    with the activations beside them. facts: plain JSON values on where and how it was worked out.
+    """
+
+    id: int
+    dictionary_hash: str
+    index: int
+    text: str
+    author: str
+    created_at: str
+    token_ids: NDArray[np.int32]
+    positions: NDArray[np.int32]
+    activations: NDArray[np.float32]
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PageHead:
     """What the pages of all features of one dictionary in one harvest share. run: number of the row that ties them."""
 
@@ -384,6 +404,7 @@ class FeaturePageData:
 
     dictionary.harvest is the one shown; contexts has every context that the feature refers to, by id.
     previous, next: the nearest live features on either side, None at the ends. head: for the next page's request.
+    n_examples: how many texts are pinned to it.
     """
 
     dictionary: DictionaryRecord
@@ -393,3 +414,4 @@ class FeaturePageData:
     previous: int | None
     next: int | None
     head: PageHead | None = None
+    n_examples: int = 0

@@ -292,6 +292,23 @@ class LabellingRow(Base):
     __table_args__ = (Index(None, "disputed", "last_change"), KEYED)
 
 
+class ExampleRow(Base):
+    """Text of somebody's own that was pinned to a feature. It hangs on the dictionary's hash, as labels do.
+
+    payload: what live inference made of it when it was pinned, deflated.
+    """
+
+    __tablename__ = "example"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    dictionary_hash: Mapped[str]
+    index: Mapped[int]
+    text: Mapped[str]
+    author: Mapped[str]
+    created_at: Mapped[str]
+    payload: Mapped[bytes]
+    __table_args__ = (Index(None, "dictionary_hash", "index", "id"),)
+
+
 class JobRow(Base):
     """A long piece of work."""
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
 from catalog.queries import FeatureListPage, FeatureQuery
-from catalog.reader import contexts, dictionaries, feature_lists, features, harvests, jobs, models
+from catalog.reader import contexts, dictionaries, examples, feature_lists, features, harvests, jobs, models
 from catalog.reader.kept_blocks import KeptBlocks
 from catalog.reader.labels import LabelReader
 from catalog.records import (
@@ -15,6 +15,7 @@ from catalog.records import (
     CorpusRecord,
     DictionaryRecord,
     DictionarySummary,
+    ExampleRecord,
     FeaturePageData,
     FeatureRecord,
     FeatureScales,
@@ -140,6 +141,10 @@ class CatalogReader:
     def contexts(self, harvest_id: str, ids: Iterable[int]) -> Mapping[int, ContextRecord]:
         """The contexts of those ids, in two queries. Raises NotFound naming the first that is not stored."""
         return contexts.by_ids(self._session, harvest_id, ids, self._kept)
+
+    def examples(self, dictionary_hash: str, index: int) -> list[ExampleRecord]:
+        """Every text that is pinned to a feature, newest first."""
+        return examples.of_feature(self._session, dictionary_hash, index)
 
     def jobs(self, limit: int = 100) -> list[JobRecord]:
         """Jobs, newest first."""

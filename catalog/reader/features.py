@@ -15,6 +15,7 @@ from catalog.errors import NotFound
 from catalog.packing import unpack, unpack_histogram, without_reserve
 from catalog.reader.contexts import by_ids
 from catalog.reader.dictionaries import dictionary_record, one_dictionary
+from catalog.reader.examples import number_of
 from catalog.reader.feature_lists import accepted_label
 from catalog.reader.harvests import harvest_columns, harvest_record
 from catalog.reader.kept_blocks import KeptBlocks
@@ -24,8 +25,8 @@ from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow
 
 Place = tuple[str, int, str | None]
 """Slug of a dictionary, index of a feature, id of a harvest or None for the one shown."""
-PageRow = tuple[PageHead, bytes, str | None, int | None, int | None]
-"""The head, the packed feature, its label, and the nearest live features on either side."""
+PageRow = tuple[PageHead, bytes, str | None, int | None, int | None, int]
+"""The head, the packed feature, its label, the nearest live features on either side, how many examples it has."""
 
 
 def one_feature(session: Session, place: Place) -> FeatureRecord:
@@ -45,7 +46,8 @@ def page_data(session: Session, place: Place, kept: KeptBlocks, head: PageHead |
 
     head: from an earlier page of the same dictionary and harvest; the first query is a shorter one then.
     """
-    head, payload, label, before, behind = _whole_row(session, place) if head is None else _row(session, place, head)
+    row = _whole_row(session, place) if head is None else _row(session, place, head)
+    head, payload, label, before, behind, n_examples = row
     feature = replace(without_reserve(unpack(payload)), label=label)
     return FeaturePageData(
         dictionary=head.dictionary,
@@ -55,6 +57,7 @@ def page_data(session: Session, place: Place, kept: KeptBlocks, head: PageHead |
         previous=before,
         next=behind,
         head=head,
+        n_examples=n_examples,
     )
 
 
@@ -152,6 +155,7 @@ def _page_query(*, is_pinned: bool) -> Any:
             accepted_label(DictionaryRow.hash, index),
             _live_before(RunRow.id, index).correlate(RunRow).scalar_subquery(),
             _live_behind(RunRow.id, index).correlate(RunRow).scalar_subquery(),
+            number_of(DictionaryRow.hash, index),
         )
         .select_from(DictionaryRow)
         .join(ModelRow, ModelRow.id == DictionaryRow.model_id)
@@ -166,11 +170,13 @@ def _page_query(*, is_pinned: bool) -> Any:
 def _row_query() -> Any:
     """What differs from page to page: of the feature `index` of a `run`, labelled under a dictionary's `hash`."""
     run, index = bindparam("run", type_=Integer), bindparam("index", type_=Integer)
+    identity = bindparam("hash", type_=String)
     return select(
         FeaturePageRow.payload,
-        accepted_label(bindparam("hash", type_=String), index),
+        accepted_label(identity, index),
         _live_before(run, index).scalar_subquery(),
         _live_behind(run, index).scalar_subquery(),
+        number_of(identity, index),
     ).where(FeaturePageRow.run_id == run, FeaturePageRow.index == index)
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
+from catalog.live_answers import LiveFirings
 from catalog.records import (
     ContextBatch,
     CorpusRecord,
@@ -20,7 +21,7 @@ from catalog.records import (
     WorkerRecord,
 )
 from catalog.tokens import Vocabulary
-from catalog.writer import contexts, harvests, job_control, jobs, models
+from catalog.writer import contexts, examples, harvests, job_control, jobs, models
 from catalog.writer.features import FeatureWriter
 from catalog.writer.labels import LabelWriter
 from catalog.writer.turns import take_turn
@@ -136,6 +137,19 @@ class CatalogWriter:
         model's vocabulary is missing, or a record contradicts itself.
         """
         return FeatureWriter(self._session, harvest_id, dictionary_slug).write(features, on_progress)
+
+    def add_example(
+        self, index: int, live: LiveFirings, *, text: str, author: str, facts: Mapping[str, Any] | None = None
+    ) -> int:
+        """Pins a text to feature `index` with what live inference made of it; gives the example's id.
+
+        Raises NotFound where the dictionary that `live` names has no such feature, BadRecord where there is too much.
+        """
+        return examples.add_example(self._session, index, live, text=text, author=author, facts=facts or {})
+
+    def remove_example(self, dictionary_hash: str, index: int, example_id: int) -> None:
+        """Takes an example of a feature down. Raises NotFound where it has none of that id."""
+        examples.remove_example(self._session, dictionary_hash, index, example_id)
 
     def save_job(self, record: JobRecord) -> None:
         """Writes a job down, or what has changed of it."""

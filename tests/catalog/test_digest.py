@@ -21,6 +21,7 @@ from tests.catalog.random_features import (
     harvest_record,
     model_record,
 )
+from tests.catalog.test_examples import firings
 
 NAMES = {number: f"document {number}.txt" for number in range(20)}
 
@@ -73,6 +74,7 @@ def test_each_thing_said_changes_the_digest_of_its_table_alone(own_catalog: Smal
         "harvest": lambda session: session.execute(update(RunRow).values(summary={"l0": 1.0})),
         "harvest_tokens": lambda session: CatalogWriter(session).set_token_counts("first", np.arange(9)),
         "label": lambda session: say(CatalogWriter(session), 1, "cats", by="me"),
+        "example": lambda session: CatalogWriter(session).add_example(5, firings(), text="cats", author="me"),
         "dictionary": lambda session: CatalogWriter(session).set_quality("tiny-sae", {"fvu": 0.5}),
         "model": lambda session: CatalogWriter(session).add_model(model_record(weights_hash="another")),
     }

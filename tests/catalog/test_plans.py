@@ -85,6 +85,7 @@ ASKED: dict[str, Callable[[CatalogReader], object]] = {
     "contexts": lambda reader: reader.contexts("first", range(60)),
     "labels": lambda reader: reader.labels.of_feature("tiny-sae", 5, me="kim"),
     "one label": lambda reader: (reader.labels.history("no-such-key"), reader.labels.last_change("tiny-sae", 5)),
+    "examples": lambda reader: reader.examples("dictionary-hash", 5),
     "jobs": lambda reader: (reader.jobs(), reader.workers()),
     "figures": lambda reader: (reader.job_counts(), reader.job_rates()),
 }
