@@ -165,7 +165,8 @@ class Library:
         facts = self._shelf.recent(
             ("provenance", data.dictionary.hash, data.harvest.id), lambda: provenance(data.dictionary, data.harvest)
         )
-        return FeatureSource(data, self.tokens(data.dictionary), facts)
+        examples = self.reader.examples(data.dictionary.hash, index) if data.n_examples else ()
+        return FeatureSource(data, self.tokens(data.dictionary), facts, tuple(examples))
 
     def random_feature(self, slug: str, seed: int, harvest_id: str | None = None) -> int:
         """A live feature drawn by the seed. Raises NotFound where there is none."""

@@ -110,6 +110,22 @@ class SitePaths:
         """The pages of a feature's contexts: PLACE stands where the id belongs."""
         return f"{self.prefix}/d/{dictionary}/{index}/contexts/{PLACE}{_query(query)}"
 
+    def rerun(self, dictionary: str, index: int, context: int, **query: object) -> str:
+        """One stored context beside what the worker makes of it now."""
+        return f"{self.prefix}/d/{dictionary}/{index}/contexts/{context}/rerun{_query(query)}"
+
+    def trial(self, dictionary: str, index: int, **query: object) -> str:
+        """Own text tried on one feature."""
+        return f"{self.prefix}/d/{dictionary}/{index}/try{_query(query)}"
+
+    def examples(self, dictionary: str, index: int, **query: object) -> str:
+        """Where texts are pinned to one feature."""
+        return f"{self.prefix}/d/{dictionary}/{index}/examples{_query(query)}"
+
+    def example(self, dictionary: str, index: int, example: int, **query: object) -> str:
+        """Where one of them is taken down."""
+        return f"{self.prefix}/d/{dictionary}/{index}/examples/{example}/remove{_query(query)}"
+
     def compare(self, **query: object) -> str:
         """Two features side by side."""
         return f"{self.prefix}/compare{_query(query)}"
@@ -156,6 +172,22 @@ class PinnedPaths:
     def contexts(self, dictionary: str, index: int) -> str:
         """The pages of a feature's contexts: PLACE stands where the id belongs."""
         return self._paths.contexts(dictionary, index, **self._pinned(dictionary, {}))
+
+    def rerun(self, dictionary: str, index: int, context: int) -> str:
+        """One stored context beside what the worker makes of it now."""
+        return self._paths.rerun(dictionary, index, context, **self._pinned(dictionary, {}))
+
+    def trial(self, dictionary: str, index: int, **query: object) -> str:
+        """Own text tried on one feature."""
+        return self._paths.trial(dictionary, index, **self._pinned(dictionary, query))
+
+    def examples(self, dictionary: str, index: int) -> str:
+        """Where texts are pinned to one feature."""
+        return self._paths.examples(dictionary, index, **self._pinned(dictionary, {}))
+
+    def example(self, dictionary: str, index: int, example: int) -> str:
+        """Where one of them is taken down."""
+        return self._paths.example(dictionary, index, example, **self._pinned(dictionary, {}))
 
     def compare(self, **query: object) -> str:
         """Two features side by side, both of the one dictionary."""

@@ -129,9 +129,25 @@ class ContextLines:
         """The whole of one context; activations by position, empty where the feature is silent."""
         context = self._contexts[context_id]
         token_ids = context.token_ids.tolist()
+        return WholeContext(
+            id=context.id,
+            document=context.document,
+            start=context.start,
+            n_tokens=len(token_ids),
+            peak=significant(max(activations.values(), default=0.0)),
+            segments=self.marked(token_ids, activations),
+            firing=self.firing_rows(token_ids, activations),
+        )
+
+    def marked(self, token_ids: list[int], activations: Mapping[int, float], *, first: int = 0) -> tuple[Segment, ...]:
+        """Any run of tokens with its line breaks. activations: by position; first: the position of the first token."""
+        on_lines = [text.replace(NEWLINE, NEWLINE + "\n") for text in self._tokens.texts(token_ids)]
+        return tuple(self._segments(_Window(first, token_ids, on_lines), activations))
+
+    def firing_rows(self, token_ids: list[int], activations: Mapping[int, float]) -> tuple[FiringRow, ...]:
+        """What fires in a run of tokens, in its order."""
         texts = self._tokens.texts(token_ids)
-        on_lines = [text.replace(NEWLINE, NEWLINE + "\n") for text in texts]
-        rows = tuple(
+        return tuple(
             FiringRow(
                 position=position,
                 token_id=token_ids[position],
@@ -140,15 +156,6 @@ class ContextLines:
                 level=level_of(value, self._maximum),
             )
             for position, value in sorted(activations.items())
-        )
-        return WholeContext(
-            id=context.id,
-            document=context.document,
-            start=context.start,
-            n_tokens=len(token_ids),
-            peak=significant(max(activations.values(), default=0.0)),
-            segments=tuple(self._segments(_Window(0, token_ids, on_lines), activations)),
-            firing=rows,
         )
 
     def _line(self, context: ContextRecord, peak: float, activations: Mapping[int, float]) -> ContextLine:

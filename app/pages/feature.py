@@ -8,6 +8,7 @@ import numpy as np
 
 from app.pages.charts import BarChart, Scale, activation_chart, position_chart
 from app.pages.contexts import ContextLines, FoldedLines, SilentLine
+from app.pages.examples import ExampleView, example_views
 from app.pages.harvests import HarvestChoice, extent, subset_sentence
 from app.pages.numbers import count, one_in, plural, share, significant
 from app.pages.provenance import Fact, provenance
@@ -28,6 +29,7 @@ from catalog.records import (
     ContextRecord,
     Controls,
     DictionaryRecord,
+    ExampleRecord,
     FeaturePageData,
     FeatureRecord,
     HarvestRecord,
@@ -36,7 +38,7 @@ from catalog.records import (
 BAND_NAMES = ("Strongest fifth", "Second fifth", "Middle fifth", "Fourth fifth", "Weakest fifth")
 
 
-MAIN_PARTS = ("top", "bands", "controls")
+MAIN_PARTS = ("examples", "top", "bands", "controls")
 SIDE_PARTS = ("histogram", "logits", "tokens", "related", "position", "provenance")
 
 
@@ -50,11 +52,15 @@ class PageParts:
 
 @dataclass(frozen=True, slots=True)
 class FeatureSource:
-    """What the catalog gave for one feature, and the text of its tokens. facts: its provenance, if it is known."""
+    """What the catalog gave for one feature, and the text of its tokens. facts: its provenance, if it is known.
+
+    examples: texts that are pinned to it, newest first.
+    """
 
     data: FeaturePageData
     tokens: TokenText
     facts: tuple[Fact, ...] | None = None
+    examples: tuple[ExampleRecord, ...] = ()
 
     @property
     def feature(self) -> FeatureRecord:
@@ -146,6 +152,8 @@ class FeaturePage:
     contexts_path: str
     subset: str = ""
     choices: tuple[HarvestChoice, ...] = ()
+    examples: tuple[ExampleView, ...] = ()
+    may_label: bool = False
 
     @property
     def title(self) -> str:
@@ -179,11 +187,13 @@ def feature_page(
     parts: PageParts | None = None,
     contexts_path: str = "",
     choices: tuple[HarvestChoice, ...] = (),
+    may_label: bool = False,
 ) -> FeaturePage:
     """Build the page.
 
     x, y: scales of the activation histogram. parts: what it shows, all by default. contexts_path: address
     of whole contexts, {} where the id belongs; empty where there are none. choices: harvests it could be of.
+    may_label: whether whoever looks may take examples down.
     """
     feature, tokens = source.feature, source.tokens
     lines = ContextLines(source.contexts, tokens, feature.peak)
@@ -221,6 +231,8 @@ def feature_page(
         contexts_path=contexts_path,
         subset=subset_sentence(source.dictionary, source.harvest),
         choices=choices,
+        examples=example_views(source.examples, lines),
+        may_label=may_label,
     )
 
 

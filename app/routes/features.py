@@ -11,6 +11,7 @@ from app.pages.charts import Scale
 from app.pages.feature import MAIN_PARTS, SIDE_PARTS, FeatureSource, PageParts, feature_page
 from app.pages.harvests import HarvestChoice, harvest_choices
 from app.pages.labels import feature_labels
+from app.pages.trial import trial_page
 from app.pages.whole import ContextPage, context_page
 from app.people.rules import Viewer
 
@@ -39,12 +40,16 @@ def show_feature(
     parts = _parts(show) if show else PageParts()
     paths = site.paths_to(dictionary, harvest)
     contexts_path = paths.contexts(dictionary, index)
-    page = feature_page(source, x=x, y=y, parts=parts, contexts_path=contexts_path, choices=choices)
+    may_label = me.may("labeller")
+    page = feature_page(
+        source, x=x, y=y, parts=parts, contexts_path=contexts_path, choices=choices, may_label=may_label
+    )
     is_embed = "embed" in request.query_params
     values = {
         "page": page,
         "part": feature_labels(labels, place=(dictionary, index), me=me, harvest=source.harvest.id),
         "paths": paths,
+        "trial": trial_page(source, may_pin=may_label),
         "frame_address": _frame_address(request, paths.feature(dictionary, index)),
         "shown_parts": MAIN_PARTS + SIDE_PARTS,
     }

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
+
 from app.pages.compare import Figure
 from app.pages.contexts import row_activations
 from app.pages.feature import FeatureSource
@@ -11,7 +13,7 @@ from app.twins.labels import label_json
 from app.twins.records import plain, provenance_json
 from catalog.grid import bin_edges
 from catalog.label_records import LabelRecord
-from catalog.records import ContextSet, FeatureRecord, TokenStatistics
+from catalog.records import ContextSet, ExampleRecord, FeatureRecord, TokenStatistics
 from catalog.tokens import Vocabulary
 
 
@@ -46,6 +48,7 @@ def feature_json(
             "activation_sum": [plain(value) for value in feature.position_sum.tolist()],
         },
         "labels": _labels(feature, labels),
+        "examples": [_example(example, vocabulary) for example in source.examples],
         "previous": source.data.previous,
         "next": source.data.next,
         "provenance": provenance_json(source.dictionary, source.harvest),
@@ -69,6 +72,20 @@ def differences_json(figures: Iterable[Figure]) -> list[dict[str, Any]]:
 def context_json(source: FeatureSource, context_id: int, vocabulary: Vocabulary) -> dict[str, Any]:
     """One context shown for the feature. Raises NotFound for any other."""
     return _context(source, context_id, shown_activations(source.feature, context_id), vocabulary)
+
+
+def _example(example: ExampleRecord, vocabulary: Vocabulary) -> dict[str, Any]:
+    activations = zip(example.positions.tolist(), example.activations.tolist(), strict=True)
+    return {
+        "id": example.id,
+        "text": example.text,
+        "author": example.author,
+        "created_at": example.created_at,
+        "tokens": vocabulary.texts(example.token_ids.astype(np.int64)),
+        "token_ids": example.token_ids.tolist(),
+        "activations": [[position, plain(value)] for position, value in activations],
+        "worker": dict(example.facts),
+    }
 
 
 def _counts(source: FeatureSource) -> dict[str, Any]:

@@ -114,6 +114,7 @@ class FeatureAnswer(BaseModel):
     coactivation: list[dict[str, Any]]
     position: dict[str, Any]
     labels: list[dict[str, Any]]
+    examples: list[dict[str, Any]] = Field(description="texts pinned to the feature, newest first")
     previous: int | None
     next: int | None
     provenance: dict[str, Any]
@@ -164,3 +165,38 @@ class LiveAnswerShape(BaseModel):
 
     results: list[LiveResultShape]
     provenance: dict[str, dict[str, Any]]
+
+
+class RerunTokenShape(BaseModel):
+    """A token that fires in a stored context, or when it is run again; 0 where it is silent.
+
+    flip: it fires on one side only. near_bar: a flip whose pre-activation is as near its bar as rounding allows.
+    """
+
+    position: int
+    token: str
+    token_id: int
+    stored: float
+    live: float
+    difference: float
+    flip: bool
+    near_bar: bool
+
+
+class RerunAnswer(BaseModel):
+    """A stored context, run again. agrees: null where what made the harvest is not what the worker has."""
+
+    dictionary: str
+    index: int
+    context: int
+    harvest: str
+    agrees: bool | None
+    other_makings: list[str] = Field(description="which of model, tokenizer and dictionary another hash is at work of")
+    greatest_difference: float = Field(description="over tokens that fire on both sides, in units of the activations")
+    allowed_difference: float
+    tolerance: float = Field(description="as a share of the feature's harvest maximum, the storage step apart")
+    flips: int
+    unexplained_flips: int
+    tokens: list[RerunTokenShape]
+    harvested_in: str
+    worker: dict[str, Any]
