@@ -15,6 +15,8 @@ from catalog.live_answers import LiveAnswer
 
 Mode = Literal["cut", "whole"]
 ROWS_SHOWN = 200
+# Rounding apart, the same token run again is as strong as it was.
+SAME = 1.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +121,15 @@ def _sentence(source: FeatureSource, activations: Mapping[int, float], n_tokens:
 
 def share_of(peak: float, greatest: float) -> str:
     """An activation over the harvest's greatest; beyond it as a multiple."""
-    return share(peak / greatest) if peak <= greatest else f"{significant(peak / greatest)} times"
+    ratio = peak / greatest
+    return f"{significant(ratio)} times" if ratio > SAME else share(min(1.0, ratio))
 
 
 def _rarity(source: FeatureSource, peak: float) -> str:
     """On how many tokens of the harvest the feature is as strong."""
-    index, tokens = source.feature.index, source.harvest.tokens
-    histogram = (source.feature.histogram_bins, source.feature.histogram_counts)
-    surprise = surprises(np.array([peak]), np.array([index]), {index: histogram}, tokens=tokens)
-    if peak > source.feature.peak:
+    index, tokens, greatest = source.feature.index, source.harvest.tokens, source.feature.peak
+    if peak > SAME * greatest:
         return ", where it is nowhere as strong"
+    histogram = (source.feature.histogram_bins, source.feature.histogram_counts)
+    surprise = surprises(np.array([min(peak, greatest)]), np.array([index]), {index: histogram}, tokens=tokens)
     return f", where it is as strong on {one_in(10.0 ** -float(surprise[0]))}"
