@@ -1,7 +1,7 @@
 """Live inference over the same forward pass and encode called directly: `python -m benchmarks.live`.
 
-The clock stands at the door of a real worker: from the first byte of a request, on a connection that is kept, to the
-last of its answer, with every activation of every feature. The ceiling is the same contexts in one batch through the
+The clock stands at the door of a real worker: from opening a connection, as the app does for each request, to the last
+byte of the answer with every activation of every feature. The ceiling is the same contexts in one batch through the
 plain Hugging Face modules up to the hook (no hooks, no cache), and one product of the kept tokens with W_enc into a
 buffer that is there already: the same dtype, device and threads, no bias, no selection, no tokenising. Both run in
 turn; medians are compared. Tokens count the BOS of every context; longer texts are cut as a harvest cuts them.
@@ -15,7 +15,6 @@ import argparse
 import json
 import tempfile
 import time
-from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -99,20 +98,20 @@ def _measure(world: World, plan: Plan, *, n_ctx: int, layer: int) -> dict[str, A
     direct = _Direct(world, layer)
     times: dict[int, dict[str, list[float]]] = {}
     errors, far = 0, 0.0
-    with closing(world.door.connect()) as connection:
-        for n_tokens in plan.tokens:
-            first = Asked.of(n_tokens, n_ctx=n_ctx, seed=1000)
-            far = max(far, _farthest(world, direct, first, world.door.ask(connection, first.text)))
-            times[n_tokens] = {"door": [], "direct": []}
-            for seed in range(plan.repeats):
-                asked = Asked.of(n_tokens, n_ctx=n_ctx, seed=seed)
-                times[n_tokens]["direct"].append(direct.seconds(asked))
-                began = time.perf_counter()
-                status, _ = world.door.ask(connection, asked.text)
-                times[n_tokens]["door"].append(time.perf_counter() - began)
-                errors += status != OK
-            told = ", ".join(f"{side} {1e3 * median(each):.1f} ms" for side, each in times[n_tokens].items())
-            print(f"{n_tokens} tokens: {told}", flush=True)
+    for n_tokens in plan.tokens:
+        first = Asked.of(n_tokens, n_ctx=n_ctx, seed=1000)
+        far = max(far, _farthest(world, direct, first, world.door.ask(first.text)))
+        direct.seconds(first)
+        times[n_tokens] = {"door": [], "direct": []}
+        for seed in range(plan.repeats):
+            asked = Asked.of(n_tokens, n_ctx=n_ctx, seed=seed)
+            times[n_tokens]["direct"].append(direct.seconds(asked))
+            began = time.perf_counter()
+            status, _ = world.door.ask(asked.text)
+            times[n_tokens]["door"].append(time.perf_counter() - began)
+            errors += status != OK
+        told = ", ".join(f"{side} {1e3 * median(each):.1f} ms" for side, each in times[n_tokens].items())
+        print(f"{n_tokens} tokens: {told}", flush=True)
     rounds = _rounds(world, plan, n_ctx=n_ctx)
     errors += sum(found.errors for found in rounds) + (far > TOLERANCE.get(world.dtype, 0.0))
     return _figures(times, rounds, world) | {"errors": errors, "greatest_difference": round(far, 6)}

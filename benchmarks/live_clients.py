@@ -2,7 +2,6 @@
 
 import threading
 import time
-from contextlib import closing
 from dataclasses import dataclass
 
 from benchmarks.live_world import Door
@@ -49,7 +48,6 @@ def crowd(door: Door, clients: int, text: str, *, seconds: float) -> Round:
 
 
 def _ask(door: Door, text: str, answers: list[_Answer], *, until: float) -> None:
-    with closing(door.connect()) as connection:
-        while (began := time.perf_counter()) < until:
-            status, _ = door.ask(connection, text)
-            answers.append(_Answer(status, began, time.perf_counter()))
+    while (began := time.perf_counter()) < until:
+        status, _ = door.ask(text)
+        answers.append(_Answer(status, began, time.perf_counter()))

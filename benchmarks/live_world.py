@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,16 +94,14 @@ class Door:
         self._headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
         self._dictionary = dictionary
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A connection that is kept, as the app's is."""
-        return http.client.HTTPConnection(self._where.hostname or "", self._where.port or 0, timeout=ANSWERS_WITHIN_S)
-
-    def ask(self, connection: http.client.HTTPConnection, text: str) -> tuple[int, bytes]:
-        """Status and body of an answer, read to its end."""
+    def ask(self, text: str) -> tuple[int, bytes]:
+        """Status and body of an answer, read to its end, on a connection of its own as the app's are."""
         body = json.dumps({"texts": [text], "dictionaries": [self._dictionary]}).encode()
-        connection.request("POST", "/activations", body, self._headers)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
+        host, port = self._where.hostname or "", self._where.port or 0
+        with closing(http.client.HTTPConnection(host, port, timeout=ANSWERS_WITHIN_S)) as connection:
+            connection.request("POST", "/activations", body, self._headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
 
 @dataclass(frozen=True, slots=True)
