@@ -1,6 +1,8 @@
 """The door over a real socket: the secret, the limits, clients that go away, errors."""
 
+import asyncio
 import json
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -105,6 +107,22 @@ def test_a_port_that_is_taken_names_the_setting():
     with pytest.raises(LiveError, match="FEATURESCOPE_LIVE_PORT"):
         listen("127.0.0.1", first.getsockname()[1])
     first.close()
+
+
+def test_answers_are_sent_without_delay():
+    async def is_undelayed() -> bool:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            taken = writer.get_extra_info("socket")
+            found.set_result(bool(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+            writer.close()
+
+        found = asyncio.get_running_loop().create_future()
+        with listen("127.0.0.1", 0) as listener:
+            async with await asyncio.start_server(answer, sock=listener):
+                await asyncio.open_connection(*listener.getsockname())
+                return await found
+
+    assert asyncio.run(is_undelayed())
 
 
 def test_more_requests_than_may_be_under_way_are_told_so_at_once(model: LanguageModel):
