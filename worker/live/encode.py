@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Float, Float32, Int32, Int64
 from torch import Tensor
 
-from worker.sae.selection import fires_plainly, margin_of, select_plainly
+from worker.sae.selection import fires_plainly, margin_of, select_in_memory, select_plainly
 
 TILE_BYTES = 64 * 2**20
+# A block of features at a time: few enough to stay in the cache, enough to keep the product fast.
+BLOCK_BYTES, LEAST_BLOCK = 8 * 2**20, 2048
 
 
 class EncodingWeights(Protocol):
@@ -45,7 +47,8 @@ class LiveEncoder:
     """Encodes with one dictionary. dtype: of the product; bias and selection are float32."""
 
     def __init__(self, weights: EncodingWeights, *, dtype: torch.dtype, device: torch.device) -> None:
-        self._rule: dict[str, Any] = {"bias": weights.b_enc, "threshold": weights.threshold, "k": weights.k}
+        self._rule: dict[str, np.ndarray] = {"bias": weights.b_enc, "threshold": weights.threshold}
+        self._k = weights.k
         self.d_sae = len(weights.b_enc)
         self.dtype, self.device = dtype, device
         self._W_enc = None if weights.W_enc is None else torch.from_numpy(weights.W_enc).to(device, dtype)
@@ -61,10 +64,13 @@ class LiveEncoder:
         parts: list[tuple[np.ndarray, ...]] = []
         margins: list[tuple[np.ndarray, np.ndarray]] = []
         for start in range(0, len(acts), self._tile):
-            pre_acts = self._pre_acts(acts[start : start + self._tile])
-            parts.append(select_plainly(pre_acts, **self._rule))
-            if margins_of is not None:
-                margins.append(margin_of(pre_acts, margins_of, **self._rule))
+            tile = acts[start : start + self._tile].to(self.device, self.dtype)
+            if margins_of is None:
+                parts.append(self._by_blocks(tile))
+            else:
+                pre_acts = self._pre_acts(tile)
+                parts.append(self._select(pre_acts, slice(None)))
+                margins.append(margin_of(pre_acts, margins_of, **self._rule, k=self._k))
         lengths = [np.diff(ends, prepend=0) for ends, _, _ in parts]
         return Fired(
             ends=np.cumsum(np.concatenate([np.empty(0, np.int64), *lengths])),
@@ -76,7 +82,7 @@ class LiveEncoder:
 
     def acts_of(self, acts: Float[Tensor, "token d_in"], features: Sequence[int]) -> Float[Tensor, "token asked"]:
         """The activations of some features on each token, 0 where they do not fire; float32."""
-        bias, threshold, k = self._rule["bias"], self._rule["threshold"], self._rule["k"]
+        bias, threshold, k = self._rule["bias"], self._rule["threshold"], self._k
         asked = np.asarray(features, dtype=np.int64)
         if k is None:
             values = self._pre_acts_of(acts, asked).float() + torch.from_numpy(bias[asked]).to(self.device)
@@ -98,3 +104,31 @@ class LiveEncoder:
         """Pre-activations without the bias."""
         acts = acts.to(self.device, self.dtype)
         return acts if self._W_enc is None else acts @ self._W_enc
+
+    def _by_blocks(self, acts: Float[Tensor, "tile d_in"]) -> tuple[np.ndarray, ...]:
+        """Selected a block of features at a time, which stays in the cache, where that is possible."""
+        width = max(LEAST_BLOCK, BLOCK_BYTES // (4 * max(1, len(acts))))
+        if self._W_enc is None or self._k is not None or self.device.type != "cpu" or width >= self.d_sae:
+            return self._select(self._pre_acts(acts), slice(None))
+        buffer = torch.empty(len(acts) * width, dtype=self.dtype)
+        parts = []
+        for first in range(0, self.d_sae, width):
+            weights = self._W_enc[:, first : first + width]
+            shape = (len(acts), weights.shape[1])
+            pre_acts = torch.mm(acts, weights, out=buffer[: shape[0] * shape[1]].view(shape))
+            ends, features, values = self._select(pre_acts, slice(first, first + width))
+            parts.append((np.diff(ends, prepend=0), features + np.int32(first), values))
+        return _side_by_side(parts)
+
+    def _select(self, pre_acts: Float[Tensor, "tile width"], features: slice) -> tuple[np.ndarray, ...]:
+        select = select_in_memory if self.device.type == "cpu" else select_plainly
+        return select(pre_acts, **{name: values[features] for name, values in self._rule.items()}, k=self._k)
+
+
+def _side_by_side(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[np.ndarray, ...]:
+    """Firings of blocks of features, by token. parts: of each block how many each token has, features, activations."""
+    lengths = np.stack([each for each, _, _ in parts])
+    rows = np.concatenate([np.repeat(np.arange(len(each), dtype=np.uint32), each) for each, _, _ in parts])
+    order = np.argsort(rows, kind="stable")
+    features, values = (np.concatenate([each[place] for each in parts])[order] for place in (1, 2))
+    return np.cumsum(lengths.sum(0)), features, values

@@ -1,9 +1,12 @@
-"""Which pre-activations fire, and their values: the one rule of harvest and live inference, in plain torch."""
+"""Which pre-activations fire, and their values: the one rule of harvest and live inference, in torch and in NumPy."""
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+
+# More than the bias' addition can round away, as a share of threshold and bias.
+ROUNDING = np.float32(2.0**-21)
 
 
 def select_plainly(
@@ -33,6 +36,41 @@ def fires_plainly(
         at_bar = values == bar
         fires &= above | (at_bar & (at_bar.cumsum(-1) <= k - above.sum(-1, keepdim=True)))
     return fires
+
+
+def select_in_memory(
+    pre_acts: Float[Tensor, "tile d_sae"], *, bias: np.ndarray, threshold: np.ndarray, k: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What `select_plainly` gives, for pre-activations in this machine's memory, in a tenth of its time.
+
+    One comparison goes over all of them; the rule itself is asked of the few that it lets through.
+    """
+    values = pre_acts.float().numpy()
+    if k is None:
+        # Lets through whatever fires, and what is less than a rounding away.
+        lowest = threshold - bias - ROUNDING * (np.abs(threshold) + np.abs(bias))
+        places = np.flatnonzero(values > lowest)
+        rows, features = np.divmod(places, values.shape[1])
+        found = values.reshape(-1)[places] + bias[features]
+        fires = found > threshold[features]
+    else:
+        values = values + bias
+        kth = torch.topk(torch.from_numpy(values), k).values[:, -1].numpy()
+        places = np.flatnonzero(values >= kth[:, None])
+        rows, features = np.divmod(places, values.shape[1])
+        found = values.reshape(-1)[places]
+        fires = (found > threshold[features]) & _among_largest(rows, found > kth[rows], k)
+    ends = np.cumsum(np.bincount(rows[fires], minlength=len(values)))
+    return ends.astype(np.int64), features[fires].astype(np.int32), found[fires]
+
+
+def _among_largest(rows: np.ndarray, is_above: np.ndarray, k: int) -> np.ndarray:
+    """Of values at least as great as the k-th of their row: which are among the k, ties to the first of them."""
+    n_above = np.bincount(rows[is_above], minlength=int(rows.max(initial=-1)) + 1)
+    ties = np.cumsum(~is_above)
+    starts = np.searchsorted(rows, rows)
+    before = ties[starts] - ~is_above[starts]
+    return is_above | (ties - before <= k - n_above[rows])
 
 
 def margin_of(
