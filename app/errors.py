@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dependencies import site_of
 from app.failures import AppError
+from app.labelling import MayNotLabel
 from app.library import FeatureNotFound, NotHarvested, NotInSubset
 from app.live.failures import ClientGone, LiveFailure
 from app.people.rules import NotAllowed
@@ -118,12 +119,19 @@ def _answer_own(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_GONE)
     if isinstance(error, LiveFailure):
         return _answer_live(request, error)
+    if isinstance(error, MayNotLabel):
+        return answer(request, Problem(403, "may_not_label", "That is for people who may label", str(error)))
     log.error("The page %s cannot be made: %s", request.url.path, error)
     return answer(request, Problem(500, "app_error", "This page cannot be made", str(error)))
 
 
+def live_problem(error: LiveFailure) -> Problem:
+    """What a page says of a live request that got no answer."""
+    return Problem(error.status, error.code, "No live answer", str(error), error.hint)
+
+
 def _answer_live(request: Request, error: LiveFailure) -> Response:
-    told = answer(request, Problem(error.status, error.code, "No live answer", str(error), error.hint))
+    told = answer(request, live_problem(error))
     if error.retry_after_s is not None:
         told.headers["Retry-After"] = str(error.retry_after_s)
     return told

@@ -26,6 +26,8 @@ from app.routes import (
     label_files,
     labels,
     live_steer,
+    reruns,
+    trials,
 )
 from app.security import Guard
 from app.settings import AppSettings
@@ -51,6 +53,8 @@ ROUTES = (
     api_labels,
     labels,
     label_acts,
+    reruns,
+    trials,
 )
 
 

@@ -114,7 +114,7 @@ def _measure(world: World, plan: Plan, *, n_ctx: int, layer: int) -> dict[str, A
         print(f"{n_tokens} tokens: {told}", flush=True)
     rounds = _rounds(world, plan, n_ctx=n_ctx)
     errors += sum(found.errors for found in rounds) + (far > TOLERANCE.get(world.dtype, 0.0))
-    return _figures(times, rounds, world) | {"errors": errors, "greatest_difference": round(far, 6)}
+    return _figures(times, rounds, world) | {"errors": errors, "greatest_difference": float(f"{far:.2g}")}
 
 
 def _rounds(world: World, plan: Plan, *, n_ctx: int) -> list[Round]:

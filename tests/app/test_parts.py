@@ -17,7 +17,9 @@ from app.pages.jobs import job_view, jobs_page
 from app.pages.label_form import TypedLabel, field_diffs, merge_form
 from app.pages.label_lists import LabelsPage, activity_views, coverage_views
 from app.pages.labels import feature_labels, label_view, rights_of
+from app.pages.rerun import rerun_page
 from app.pages.tokens import TokenText
+from app.pages.trial import trial_page
 from app.pages.whole import context_page
 from app.paths import SitePaths, StaticFileHashes
 from app.templating import STATIC, TEMPLATES, make_environment
@@ -85,6 +87,8 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "compare/_differences.html": {"page": comparison_of(source(harvested, tokens, index))},
         "context/_whole.html": {"page": context},
         "context/_firing.html": {"page": context},
+        "trial/_box.html": {"trial": trial_page(source(harvested, tokens, index), text="a text")},
+        "rerun/_result.html": {"page": rerun_page(source(harvested, tokens, index), shown[0], None)},
         **{f"dictionary/_{name}.html": {"page": listed} for name in ("quality", "filter", "features")},
         "home/_running.html": {"running": (job_view(job()),)},
         "home/_guide.html": {"guide": guide},
