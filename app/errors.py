@@ -11,7 +11,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.dependencies import site_of
 from app.failures import AppError
-from app.labelling import MayNotLabel
 from app.library import FeatureNotFound, NotHarvested, NotInSubset
 from app.live.failures import ClientGone, LiveFailure
 from app.people.rules import NotAllowed
@@ -119,8 +118,6 @@ def _answer_own(request: Request, error: Exception) -> Response:
         return Response(status_code=CLIENT_GONE)
     if isinstance(error, LiveFailure):
         return _answer_live(request, error)
-    if isinstance(error, MayNotLabel):
-        return answer(request, Problem(403, "may_not_label", "That is for people who may label", str(error)))
     log.error("The page %s cannot be made: %s", request.url.path, error)
     return answer(request, Problem(500, "app_error", "This page cannot be made", str(error)))
 
