@@ -12,6 +12,7 @@ from sqlalchemy import Engine
 from app.library import Library, Shelf
 from app.live.client import LiveClient
 from app.live.doors import Doors
+from app.live.kept import KeptAnswers
 from app.paths import PinnedPaths, SitePaths
 from app.settings import AppSettings
 from catalog.engine import session_scope
@@ -26,6 +27,7 @@ class Site:
         self.engine = engine
         self.paths = paths
         self.shelf = Shelf()
+        self.answers = KeptAnswers()
         self.live = LiveClient(Doors(engine, settings.catalog), seconds=settings.live_timeout_s)
         self._environment = environment
 

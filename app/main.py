@@ -25,6 +25,7 @@ from app.routes import (
     label_acts,
     label_files,
     labels,
+    live,
     live_steer,
     reruns,
     trials,
@@ -39,6 +40,7 @@ from catalog.engine import make_engine
 ROUTES = (
     home,
     compare,
+    live,
     jobs,
     health,
     api_dictionaries,

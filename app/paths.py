@@ -130,6 +130,10 @@ class SitePaths:
         """Two features side by side."""
         return f"{self.prefix}/compare{_query(query)}"
 
+    def live(self, **query: object) -> str:
+        """Live text; `d` in the query names a dictionary."""
+        return f"{self.prefix}/live{_query(query)}"
+
     def live_probe(self, name: str, *parts: str, **query: object) -> str:
         """Where a text goes through the model with features changed ("steer"), taken away ("effects"), or summed."""
         place = "" if name == "steer" else f"/{name}"

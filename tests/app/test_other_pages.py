@@ -143,3 +143,13 @@ def test_every_page_has_one_heading_a_title_and_no_id_twice(client: TestClient, 
     assert text_of(one(page, "title")).endswith("· Featurescope")
     ids = [str(element["id"]) for element in page.select("[id]")]
     assert len(ids) == len(set(ids))
+
+
+def test_live_text_without_any_dictionary_says_what_is_missing(empty_client: TestClient):
+    assert "There is no dictionary yet" in text_of(soup_of(empty_client, "/live"))
+
+
+def test_live_text_that_no_worker_takes_says_so_and_keeps_the_text(client: TestClient):
+    page = soup_of(client, "/live?text=The+river&d=tiny-mid", status=503)
+    assert "take no live requests" in text_of(one(page, "#error"))
+    assert one(page, "textarea[name=text]").get_text().strip() == "The river"

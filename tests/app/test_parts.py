@@ -27,6 +27,7 @@ from catalog.label_records import ActivityRecord, Coverage, LabelChangeRecord, L
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.records import FeaturePageData, FeatureSummary
 from catalog.tokens import Vocabulary
+from tests.app.live_parts import live_arguments
 from tests.app.steer_parts import steer_arguments
 from tests.app.stored import job
 from tests.app.synthetic import DEAD, SyntheticHarvest
@@ -90,6 +91,7 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "trial/_box.html": {"trial": trial_page(source(harvested, tokens, index), text="a text")},
         "rerun/_result.html": {"page": rerun_page(source(harvested, tokens, index), shown[0], None)},
         **{f"dictionary/_{name}.html": {"page": listed} for name in ("quality", "filter", "features")},
+        **live_arguments(harvested, tokens),
         "home/_running.html": {"running": (job_view(job()),)},
         "home/_guide.html": {"guide": guide},
         "home/_card.html": {"card": guide.bad},

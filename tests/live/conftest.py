@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +43,8 @@ class LiveWorld:
     context: JobContext
     files: TinyWorld
     dictionaries: dict[str, Dictionary]
+    silent: threading.Event = field(default_factory=threading.Event)
+    """While it is set, an open door is not heard of."""
 
     def record(self, slug: str) -> DictionaryRecord:
         with self.context.ledger.reading() as reader:
@@ -109,9 +111,12 @@ def open_door(world: LiveWorld) -> Iterator[str]:
 
     def beat() -> None:
         with world.context.ledger.writing() as writer:
-            writer.heartbeat(record)
+            if world.silent.is_set():
+                writer.forget_worker(record.executor_id)
+            else:
+                writer.heartbeat(record)
 
-    heartbeat = Heartbeat(beat, every_seconds=2.0, on_error=lambda error: None)
+    heartbeat = Heartbeat(beat, every_seconds=0.5, on_error=lambda error: None)
     heartbeat.start()
     yield address
     heartbeat.stop()
