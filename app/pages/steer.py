@@ -159,7 +159,7 @@ def written_text(events: Sequence[Event], changes: Sequence[Change], tokens: Tok
         sides=tuple(_side(name, steps, tokens, (parting, end["reasons"].get(name, ""))) for name in SIDES),
         changes=tuple(_change_line(change) for change in changes),
         next=_next_tokens(after, tokens),
-        agreement=_agreement(steps, parting),
+        agreement=_agreement(steps, parting) + _beyond(prompt, len(steps)),
         settings=_settings(state),
     )
 
@@ -234,6 +234,14 @@ def _agreement(steps: Sequence[Event], parting: int | None) -> str:
     if parting is None:
         return f"Both are the same, {_tokens(len(steps))} long."
     return "They part at once." if parting == 0 else f"They go together for {_tokens(parting)}, then part."
+
+
+def _beyond(prompt: Event, n_written: int) -> str:
+    """A word of warning where the text grew longer than any the dictionary's harvest has seen."""
+    n_ctx = prompt.get("facts", {}).get("n_ctx")
+    if not n_ctx or len(prompt["token_ids"]) + n_written <= n_ctx:
+        return ""
+    return f" Contexts of the dictionary end after {_tokens(n_ctx)}; what it makes of longer text is less certain."
 
 
 def _tokens(n: int) -> str:

@@ -11,6 +11,7 @@ from torch import Tensor
 from worker.live.continuation import Continuation
 from worker.live.dictionary import LiveModel
 from worker.live.edits import Edit, Steering
+from worker.live.errors import LiveError
 from worker.live.sampling import Sampling, choose
 
 Event = Mapping[str, Any]
@@ -50,6 +51,8 @@ class Generation:
         """One token of each text. Returns whether there is more to write."""
         logits = self._texts.next_logits()
         log_probabilities = logits.log_softmax(-1)
+        if bool(log_probabilities.isnan().any()):
+            raise _beyond_numbers()
         chosen = choose(logits, self._sampling, step=self._written)
         if self._written == 0:
             self._tell({"event": "next", **compared(log_probabilities)})
@@ -75,6 +78,14 @@ class Generation:
                 self._ended.setdefault(side, "end_token")
             elif self._written >= self._longest:
                 self._ended.setdefault(side, "n_ctx" if self._cut_by_model else "new_tokens")
+
+
+def _beyond_numbers() -> LiveError:
+    return LiveError(
+        "With these changes activations grow beyond what the model's numbers can hold, so no token can be chosen.",
+        code="not_finite",
+        hint="Use smaller values.",
+    )
 
 
 def compared(log_probabilities: Float[Tensor, "2 d_vocab"]) -> dict[str, Any]:

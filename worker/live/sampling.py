@@ -30,7 +30,7 @@ def choose(logits: Float[Tensor, "text d_vocab"], sampling: Sampling, *, step: i
         return logits.argmax(-1).tolist()
     scaled = _only_likely(logits.float() / sampling.temperature, sampling)
     noise = np.random.default_rng([sampling.seed, step]).gumbel(size=logits.shape[1])
-    return (scaled + torch.from_numpy(noise).to(scaled.device, torch.float32)).argmax(-1).tolist()
+    return (scaled + torch.from_numpy(noise.astype(np.float32)).to(scaled.device)).argmax(-1).tolist()
 
 
 def _only_likely(logits: Float[Tensor, "text d_vocab"], sampling: Sampling) -> Float[Tensor, "text d_vocab"]:

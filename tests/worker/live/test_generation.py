@@ -12,6 +12,7 @@ from tests.worker.live.plainly import Change, steered_logits, written
 from tests.worker.live.test_edits import firing, ids_of
 from worker.live.edits import Edit
 from worker.live.effects import Effects
+from worker.live.errors import LiveError
 from worker.live.generation import Generation
 from worker.live.sampling import Sampling
 from worker.lm.model import LanguageModel
@@ -124,6 +125,11 @@ def test_a_text_ends_where_the_models_context_is_full(model: LanguageModel):
     # 58 letters and BOS leave room for five more in a context of 64.
     assert len(tokens_of(events, "without")) <= 5
     assert set(events[-1]["reasons"].values()) <= {"n_ctx", "end_token"}
+
+
+def test_a_change_beyond_all_numbers_is_told(model: LanguageModel):
+    with pytest.raises(LiveError, match="beyond what its numbers can hold"):
+        generate(model, [(relu(), ALWAYS, "add", 1e30)], Sampling(), 3)
 
 
 def test_effects_are_the_log_probabilities_of_the_following_tokens_with_each_feature_gone(model: LanguageModel):
