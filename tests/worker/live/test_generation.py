@@ -128,7 +128,7 @@ def test_a_text_ends_where_the_models_context_is_full(model: LanguageModel):
 
 
 def test_a_change_beyond_all_numbers_is_told(model: LanguageModel):
-    with pytest.raises(LiveError, match="beyond what its numbers can hold"):
+    with pytest.raises(LiveError, match="beyond what the model's numbers can hold"):
         generate(model, [(relu(), ALWAYS, "add", 1e30)], Sampling(), 3)
 
 
