@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment
 from sqlalchemy import Engine
 
+from app.label_stream.notifier import Notifier
 from app.library import Library, Shelf
 from app.live.client import LiveClient
 from app.live.doors import Doors
@@ -29,6 +30,7 @@ class Site:
         self.shelf = Shelf()
         self.answers = KeptAnswers()
         self.live = LiveClient(Doors(engine, settings.catalog), seconds=settings.live_timeout_s)
+        self.notifier = Notifier(engine)
         self._environment = environment
 
     @contextmanager

@@ -24,6 +24,7 @@ from app.routes import (
     jobs,
     label_acts,
     label_files,
+    label_stream,
     labels,
     live,
     live_steer,
@@ -57,6 +58,7 @@ ROUTES = (
     label_acts,
     reruns,
     trials,
+    label_stream,
 )
 
 

@@ -86,6 +86,10 @@ class SitePaths:
         """The labels of one feature as a part, and where a form proposes one."""
         return f"{self.prefix}/d/{dictionary}/{index}/labels"
 
+    def label_events(self, dictionary: str, index: int) -> str:
+        """What happens to the labels of a feature, as events."""
+        return f"{self.feature_labels(dictionary, index)}/events"
+
     def api_page(self) -> str:
         """The description of the JSON twins."""
         return f"{self.prefix}/api"

@@ -42,7 +42,7 @@ class LabelRecord:
 
     dictionary: slug of the dictionary. version: grows with every wording.
     ups, downs: votes for and against; my_vote: that of whoever asks. is_chosen: accepted by an admin's choice rather
-    than by the votes.
+    than by the votes. feature_change: number of the newest change to any label of its feature.
     """
 
     key: str
@@ -61,6 +61,7 @@ class LabelRecord:
     is_chosen: bool = False
     is_hidden: bool = False
     harvest: str | None = None
+    feature_change: int = 0
 
     @property
     def text(self) -> str:

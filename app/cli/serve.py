@@ -9,10 +9,12 @@ import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from types import FrameType
 
 import uvicorn
 
 from app.failures import AppError
+from app.label_stream.notifier import Notifier
 from app.main import create_app
 from app.people.asking import OWNER
 from app.settings import LOOPBACK_HOSTS, AppSettings
@@ -22,6 +24,7 @@ from catalog.revision import check_revision
 DEFAULT_PORT = 8000
 LAST_PORT = 65_535
 BACKLOG = 2_048
+STOP_SECONDS = 3
 
 
 class ServeError(AppError):
@@ -48,10 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     gc.freeze()
     # Our own layer writes the line for each request, and the server's warnings go where all other lines go.
     config = uvicorn.Config(
-        app, log_config=None, log_level="warning", access_log=False, proxy_headers=options.behind_proxy
+        app,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        proxy_headers=options.behind_proxy,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, app.state.site.notifier).run(sockets=[listener])
     return 0
+
+
+class Server(uvicorn.Server):
+    """Ends the streams of open pages when it is asked to stop: by themselves they never would."""
+
+    def __init__(self, config: uvicorn.Config, notifier: Notifier) -> None:
+        super().__init__(config)
+        self._notifier = notifier
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop, as the signal asks."""
+        self._notifier.end()
+        super().handle_exit(sig, frame)
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -46,7 +46,10 @@ class LabelRights:
 
 @dataclass(frozen=True, slots=True)
 class FeatureLabels:
-    """The labels of one feature. harvest: the one on the page, which a new label is judged on."""
+    """The labels of one feature. harvest: the one on the page, which a new label is judged on.
+
+    accepted: what the accepted one says, or nothing. last_change: number of the newest change that is shown.
+    """
 
     dictionary: str
     index: int
@@ -54,6 +57,8 @@ class FeatureLabels:
     sentence: str
     rights: LabelRights
     harvest: str
+    accepted: str
+    last_change: int
     longest_text: int = LONGEST_TEXT
     longest_note: int = LONGEST_NOTE
 
@@ -63,7 +68,15 @@ def feature_labels(
 ) -> FeatureLabels:
     """The part of a feature's page. place: slug and index of the feature."""
     views = tuple(label_view(label) for label in labels)
-    return FeatureLabels(*place, views, _sentence(views), rights_of(me), harvest)
+    return FeatureLabels(
+        *place,
+        labels=views,
+        sentence=_sentence(views),
+        rights=rights_of(me),
+        harvest=harvest,
+        accepted=next((view.text for view in views if view.is_accepted), ""),
+        last_change=max((label.feature_change for label in labels), default=0),
+    )
 
 
 def rights_of(me: PersonRecord) -> LabelRights:

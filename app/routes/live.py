@@ -15,13 +15,14 @@ from app.live.failures import LiveFailure
 from app.live.state import LiveState, query_of, read_state
 from app.live.view import live_view
 from app.pages.live import LiveForm, LivePage, carried_along, live_form, live_result, live_trouble
+from app.people.rules import VIEWERS
 from catalog.errors import BadQuery
 from catalog.live_answers import LiveAnswer
 from catalog.records import DictionaryRecord
 
 MOST_FIELDS = 2_000
 BASES = ("neurons", "pca", "random")
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[VIEWERS])
 
 
 @router.get("/live")

@@ -71,6 +71,7 @@ def label_record(row: Any) -> LabelRecord:
         is_chosen=row.label_id == row.id and row.chosen_by is not None,
         is_hidden=bool(row.hidden),
         harvest=row.harvest_key,
+        feature_change=row.last_change,
     )
 
 
@@ -103,6 +104,7 @@ def _label_columns() -> list[Any]:
         DictionaryRow.slug,
         LabellingRow.label_id,
         LabellingRow.chosen_by,
+        LabellingRow.last_change,
         *_person_columns(_AUTHOR, "author"),
     ]
 

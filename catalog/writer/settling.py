@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from catalog.label_channel import CHANNEL, change_message
+from catalog.label_channel import FeaturePlace, LabelsChanged, send
 from catalog.schema import LabellingRow, LabelRow
 
 
@@ -28,9 +28,7 @@ def settle(session: Session, labelling: LabellingRow, change: int) -> None:
     labelling.disputed = labelling.chosen_by is None and accepted is not None and _is_disputed(labels, accepted)
     labelling.n_labels, labelling.last_change = len(labels), change
     session.flush()
-    if session.get_bind().dialect.name == "postgresql":
-        message = change_message(labelling.dictionary_hash, labelling.index, change)
-        session.execute(select(func.pg_notify(CHANNEL, message)))
+    send(session, LabelsChanged(FeaturePlace(labelling.dictionary_hash, labelling.index), change))
 
 
 def _chosen(labels: Sequence[Any], labelling: LabellingRow) -> Any:
