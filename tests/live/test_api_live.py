@@ -138,9 +138,9 @@ def test_limits_of_the_worker_are_passed_on(client: TestClient):
     assert response.status_code == 413
     assert response.json()["error"]["message"] == "The request has 33 texts; the limit is 32."
     assert "FEATURESCOPE_LIVE_MAX_TEXTS" in response.json()["error"]["hint"]
-    response = client.post("/api/v1/live", json={"texts": ["a" * 100_000], "dictionaries": [SAE]})
+    response = client.post("/api/v1/live", json={"texts": ["a" * 140_000], "dictionaries": [SAE]})
     assert response.status_code == 413
-    assert "the limit is 32,768" in response.json()["error"]["message"]
+    assert "the limit is 131,072" in response.json()["error"]["message"]
 
 
 def test_a_request_beyond_what_is_read_is_refused(client: TestClient):

@@ -1,16 +1,20 @@
 """The page of live text as one without JavaScript uses it: forms, buttons, addresses, and what is hostile in texts."""
 
-from urllib.parse import parse_qs, urlsplit
+import socket
+from urllib.parse import parse_qs, urlencode, urlsplit
 
+import httpx
 import pytest
 from bs4 import BeautifulSoup, Tag
 from fastapi.testclient import TestClient
 
 from app.live.view import WINDOW
 from app.main import create_app
+from catalog.live_secret import make_live_secret
 from tests.app.reading import one, text_of
 from tests.live.conftest import BASE, EARLY, SAE, SHORT, LiveWorld, app_settings
 from tests.tiny import ALWAYS
+from tests.worker.jobs.worker_process import wait_until
 
 TEXT = "alpha beta"
 
@@ -231,10 +235,39 @@ def test_bytes_that_are_no_text_are_read_as_browsers_read_them(client: TestClien
     assert client.get(f"/live?text=%FF%FE&d={SAE}").status_code == 200
 
 
+def test_a_hundred_thousand_characters_are_read(client: TestClient):
+    text = "alpha beta " * 9_091
+    soup = page_of(client, text=text, d=SAE)
+    # A letter is a token, and a BOS stands before every 31.
+    n_contexts = -(-len(text) // 31)
+    assert f"{len(text) + n_contexts:,} tokens in {n_contexts:,} contexts" in text_of(one(soup, ".live__side"))
+    assert len(soup.select(".gloss__token")) == WINDOW
+
+
+def test_a_text_whose_reader_goes_away_is_given_up(client: TestClient, world: LiveWorld, server: str):
+    text = "gamma delta " * 10_000
+    with world.context.ledger.reading() as reader:
+        address = reader.workers()[0].live_address
+    secret = make_live_secret(world.context.settings.catalog)
+
+    def under_way() -> int:
+        headers = {"Authorization": f"Bearer {secret}"}
+        return httpx.get(f"{address}/health", headers=headers, trust_env=False).json()["in_flight"]
+
+    body = urlencode({"text": text, "d": SAE}).encode()
+    head = f"POST /live HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    with socket.create_connection(("127.0.0.1", int(server.rpartition(":")[2]))) as reader:
+        reader.sendall(head + body)
+        wait_until(lambda: under_way() == 1, "a worker reads it")
+    wait_until(lambda: under_way() == 0, "it is given up")
+    asked = {"texts": [text], "dictionaries": [world.record(SAE).hash], "mode": "cut"}
+    assert client.app.state.site.answers.get(asked) is None
+
+
 def test_over_a_limit_the_text_is_kept_and_the_limit_is_named(client: TestClient):
-    text = "a" * 100_000
+    text = "a" * 140_000
     soup = page_of(client, text=text, d=SAE, status=413)
-    assert "the limit is 32,768" in text_of(one(soup, "#error"))
+    assert "the limit is 131,072" in text_of(one(soup, "#error"))
     assert one(soup, "textarea[name=text]").get_text().strip() == text
     # The same text would be refused again.
     assert not soup.select("#error form")

@@ -77,7 +77,7 @@ def test_a_draft_is_shown_and_not_run(client: TestClient):
         ({"temperature": "warm"}, 422, "Temperature is 'warm'"),
         ({"new_tokens": "0"}, 422, "Tokens to write is '0'"),
         ({"new_tokens": "9999"}, 413, "the limit is 512"),
-        ({"text": "a" * 100_000}, 413, "100,001 tokens; the limit is 32,768"),
+        ({"text": "a" * 140_000}, 413, "140,001 tokens; the limit is 131,072"),
     ],
 )
 def test_what_cannot_be_asked_is_told_beside_the_form_that_is_kept(client, changes: dict, status: int, words: str):

@@ -15,7 +15,7 @@ class LiveLimits:
     """
 
     texts: int = 32
-    tokens: int = 32_768
+    tokens: int = 131_072
     firings: int = 8_000_000
     in_flight: int = 64
     generations: int = 8
