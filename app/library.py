@@ -111,7 +111,10 @@ class Library:
 
     def dictionary(self, slug: str) -> DictionaryRecord:
         """A dictionary with its newest harvest. Raises NotFound naming the nearest slugs."""
-        return self._shelf.recent(("dictionary", slug), lambda: self.reader.dictionary(slug))
+        found = self._shelf.recent(("dictionary", slug), lambda: self.reader.dictionary(slug))
+        # A preview may be gone the next moment, with all its pages.
+        is_fleeting = found.harvest is not None and found.harvest.so_far is not None
+        return self.reader.dictionary(slug) if is_fleeting else found
 
     def dictionary_with(self, slug: str, index: int) -> DictionaryRecord:
         """A dictionary that has a feature of that index. Raises NotFound, FeatureNotFound."""
@@ -160,7 +163,7 @@ class Library:
             data = self.reader.feature_page_data(slug, index, harvest_id, head=head)
         except NotFound as error:
             raise self._explained(error, slug, index, harvest_id) from error
-        if head is None and data.head is not None:
+        if head is None and data.head is not None and data.harvest.so_far is None:
             self._shelf.keep_head(slug, harvest_id, data.head)
         facts = self._shelf.recent(
             ("provenance", data.dictionary.hash, data.harvest.id), lambda: provenance(data.dictionary, data.harvest)

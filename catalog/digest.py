@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from catalog.among import among
@@ -147,11 +147,11 @@ def _examples(session: Session) -> Iterator[dict[str, Any]]:
 
 
 def _contexts(session: Session) -> Iterator[list[Any]]:
-    """Every stored context by its number in its set, with the name of its document."""
+    """Every context stored for finished harvests, by its number in its set, with the name of its document."""
     query = select(ContextSetRow.id, ContextSetRow.corpus_id, CorpusRow.hash, ContextSetRow.n_ctx)
-    sets = session.execute(
-        query.add_columns(ContextSetRow.conventions).join(CorpusRow, CorpusRow.id == ContextSetRow.corpus_id)
-    )
+    used = exists().where(HarvestRow.context_set_id == ContextSetRow.id, HarvestRow.status.in_(FINISHED))
+    joined = query.add_columns(ContextSetRow.conventions).join(CorpusRow, CorpusRow.id == ContextSetRow.corpus_id)
+    sets = session.execute(joined.where(used))
     for set_id, corpus_id, *cut in sorted((tuple(row) for row in sets), key=lambda row: row[2:]):
         blocks = select(ContextBlockRow.block, ContextBlockRow.payload).where(ContextBlockRow.context_set_id == set_id)
         rows = session.execute(blocks.order_by(ContextBlockRow.block).execution_options(yield_per=ROWS_AT_ONCE))

@@ -17,7 +17,7 @@ MAX_LIMIT = 500
 class FeatureQuery:
     """One page of a dictionary's features.
 
-    harvest: id of a harvest; None means the newest complete one, else the newest running one.
+    harvest: id of a harvest; None means the newest complete one, else a preview, else the newest running one.
     sort: token sorts by the id of the likeliest token. after: a cursor that an earlier page of the same sort and
     order gave, of either direction. live: True for features that fired, False for dead ones, None for both.
     token_contains: text that the likeliest token contains, letter case ignored. token: id of the likeliest token.

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-HarvestStatus = Literal["queued", "running", "paused", "complete", "failed", "cancelled", "replaced"]
+HarvestStatus = Literal["queued", "running", "paused", "complete", "failed", "cancelled", "replaced", "preview"]
 JobStatus = Literal["queued", "running", "paused", "complete", "failed", "cancelled"]
 ENDED: frozenset[JobStatus] = frozenset({"complete", "failed", "cancelled"})
 HIGHEST_PRIORITY = 100
@@ -37,6 +37,9 @@ class ModelRecord:
 POSITION_TOKENS = "position_tokens"
 """Where a harvest's provenance says how many tokens stood in each bucket of positions."""
 
+SO_FAR = "so_far"
+"""Where a preview says what it is of: harvest, shards of of_shards, tokens of of_tokens, and how that one stopped."""
+
 
 @dataclass(frozen=True, slots=True)
 class HarvestRecord:
@@ -44,6 +47,7 @@ class HarvestRecord:
 
     `tokens` counts what the reducers see: special tokens are left out of it.
     features: those it is of, such as '0-4095,5000'; None where it is of all that the dictionaries have.
+    A harvest with the status "preview" says what another one has seen so far.
     """
 
     id: str
@@ -64,6 +68,11 @@ class HarvestRecord:
     error: str | None
     features: str | None = None
 
+    @property
+    def so_far(self) -> Mapping[str, Any] | None:
+        """Of which part of which harvest this is a preview; None where it is none."""
+        return self.provenance.get(SO_FAR)
+
 
 @dataclass(frozen=True, slots=True)
 class DictionaryRecord:
@@ -72,7 +81,7 @@ class DictionaryRecord:
     kind: relu, topk, jumprelu, neurons, pca or random. `hash` is its identity; `slug` a readable alias.
     conventions: BOS rule, n_ctx, weight processing, excluded tokens. config: k, firing rule and the like.
     quality: l0, fvu, loss_recovered, dead_fraction, dense_fraction with their sample, or None.
-    harvest: the newest complete harvest, else the newest running one, else None.
+    harvest: the newest complete harvest, else the newest preview of one, else the newest running one, else None.
     """
 
     slug: str

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from app.pages.charts import BarChart, density_chart, sparkline
 from app.pages.harvests import HarvestChoice, subset_sentence
 from app.pages.numbers import count, plural, share, significant
+from app.pages.preview import PreviewNotice, preview_notice
 from app.pages.provenance import Fact, provenance
 from app.pages.tokens import TokenChip, TokenText
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.records import DictionaryRecord, DictionarySummary, FeatureSummary, HarvestRecord
 
 SHOWN_PROMOTED = 5
+UNDER_WAY = ("running", "paused")
 COLUMNS = (
     ("index", "Feature", "asc", "number of the feature in its dictionary"),
     ("density", "Density", "desc", "share of tokens on which it fires"),
@@ -60,7 +62,8 @@ class DictionaryPage:
     hook_name: str
     lead: str
     is_harvested: bool
-    is_partial: bool
+    preview: PreviewNotice | None
+    waits_for: str
     quality: tuple[Fact, ...]
     density: BarChart | None
     density_sentence: str
@@ -118,7 +121,8 @@ def dictionary_page(
         hook_name=record.hook_name,
         lead=_lead(record, harvest),
         is_harvested=source.features is not None,
-        is_partial=harvest is not None and harvest.status != "complete",
+        preview=preview_notice(harvest),
+        waits_for=_waits_for(harvest, source.features),
         quality=quality_facts(record, source.summary),
         density=_density(source.summary),
         density_sentence=_density_sentence(source.summary, harvest),
@@ -186,9 +190,22 @@ def _lead(record: DictionaryRecord, harvest: HarvestRecord | None) -> str:
         "jumprelu": "a JumpReLU sparse autoencoder",
     }.get(record.kind, record.kind)
     seen = "It has not been harvested yet."
-    if harvest is not None:
+    if harvest is not None and harvest.status in UNDER_WAY:
+        seen = f"Being harvested on {count(harvest.tokens)} tokens of {harvest.corpus}."
+    elif harvest is not None:
         seen = f"Seen on {count(harvest.tokens)} tokens of {harvest.corpus}."
     return f"{count(record.d_sae)} features: {kind}, reading {record.hook_name} of {record.model}. {seen}"
+
+
+def _waits_for(harvest: HarvestRecord | None, features: FeatureListPage | None) -> str:
+    """How far a harvest is of which nothing can be shown yet; empty where there is something, or no harvest."""
+    if harvest is None or harvest.status not in UNDER_WAY or (features is not None and features.features):
+        return ""
+    done = share(harvest.tokens_done / harvest.tokens) if harvest.tokens else share(0)
+    return (
+        f"This dictionary is being harvested: {done} of {count(harvest.tokens)} tokens so far. Its features can be "
+        "read as soon as there is something to show, after the first of several shards or at the end."
+    )
 
 
 def _density(summary: DictionarySummary | None) -> BarChart | None:

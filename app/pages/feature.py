@@ -11,6 +11,7 @@ from app.pages.contexts import ContextLines, FoldedLines, SilentLine
 from app.pages.examples import ExampleView, example_views
 from app.pages.harvests import HarvestChoice, extent, subset_sentence
 from app.pages.numbers import count, one_in, plural, share, significant
+from app.pages.preview import PreviewNotice, preview_notice
 from app.pages.provenance import Fact, provenance
 from app.pages.statistics import (
     CoactiveRow,
@@ -129,6 +130,7 @@ class FeaturePage:
     label: str | None
     harvest_id: str
     seen_on: str
+    preview: PreviewNotice | None
     lead: str
     lead_tokens: tuple[TokenChip, ...]
     is_dead: bool
@@ -208,6 +210,7 @@ def feature_page(
         label=feature.label,
         harvest_id=source.harvest.id,
         seen_on=f"Seen on {extent(source.harvest)} of {source.harvest.corpus}.",
+        preview=preview_notice(source.harvest),
         lead=lead_sentence(feature, source.harvest),
         lead_tokens=tuple(tokens.chip(i) for i in feature.tokens.token_ids[:3].tolist()),
         is_dead=feature.tokens_fired == 0,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from app.pages.guide import Guide
 from app.pages.jobs import JobView
 from app.pages.numbers import count, share, significant
+from app.pages.preview import preview_words
 from catalog.records import DictionaryRecord, ModelRecord
 
 
@@ -92,5 +93,7 @@ def _state(dictionary: DictionaryRecord) -> str:
         return "not harvested yet"
     if harvest.status == "complete":
         return f"{count(harvest.tokens)} tokens of {harvest.corpus}"
+    if harvest.so_far is not None:
+        return preview_words(harvest.so_far)
     done = harvest.tokens_done / harvest.tokens if harvest.tokens else 0
     return f"{harvest.status}, {share(done)} of {count(harvest.tokens)} tokens"

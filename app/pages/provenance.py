@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from app.pages.numbers import count
-from catalog.records import POSITION_TOKENS, DictionaryRecord, HarvestRecord
+from catalog.records import POSITION_TOKENS, SO_FAR, DictionaryRecord, HarvestRecord
+
+_SAID_ELSEWHERE = (POSITION_TOKENS, SO_FAR)
 
 
 class Fact(NamedTuple):
@@ -37,7 +39,7 @@ def provenance(dictionary: DictionaryRecord, harvest: HarvestRecord | None) -> t
                 "Special tokens are left out of every count.",
             ),
             Fact("Harvested", _moment(harvest.finished_at or harvest.created_at)),
-            *_mapping("", {key: value for key, value in harvest.provenance.items() if key != POSITION_TOKENS}),
+            *_mapping("", {key: value for key, value in harvest.provenance.items() if key not in _SAID_ELSEWHERE}),
         ]
     return tuple(facts)
 

@@ -50,6 +50,7 @@ def harvest_json(harvest: HarvestRecord) -> dict[str, Any]:
         "n_contexts": harvest.n_contexts,
         "n_documents": harvest.n_documents,
         "finished_at": harvest.finished_at,
+        "so_far": None if harvest.so_far is None else dict(harvest.so_far),
     }
 
 

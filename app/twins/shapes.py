@@ -21,13 +21,25 @@ class ErrorAnswer(BaseModel):
     error: ErrorBody
 
 
+class SoFarShape(BaseModel):
+    """What a preview is of: shards and text tokens of a harvest. stopped: how that ended, where it did early."""
+
+    harvest: str
+    shards: int
+    of_shards: int
+    tokens: int
+    of_tokens: int
+    stopped: str | None = None
+
+
 class HarvestShape(BaseModel):
-    """The harvest whose numbers are shown."""
+    """The harvest whose numbers are shown. so_far: where it is a preview, with the status "preview"."""
 
     id: str
     status: str
     tokens: int
     corpus: str
+    so_far: SoFarShape | None = None
 
 
 class DictionaryShape(BaseModel):

@@ -13,17 +13,18 @@ from catalog.records import DictionarySummary, HarvestRecord
 from catalog.schema import ContextSetRow, CorpusRow, DictionaryRow, HarvestRow, HarvestTokensRow, ModelRow, RunRow
 from catalog.varints import decode_varints
 
-SHOWN = ("complete", "running", "paused")
+SHOWN = ("complete", "preview", "running", "paused")
 _SEPARATOR = ","
 
 
 def shown_run(dictionary_id: ColumnElement[int] | Any) -> Any:
-    """The id of the run that a dictionary shows: of its newest complete harvest, else of its newest unfinished one.
+    """The id of the run that a dictionary shows: of its newest complete harvest, else preview, else unfinished one.
 
     One of some features only stands behind one of all that is as far.
     """
     run, harvest = aliased(RunRow), aliased(HarvestRow)
-    unfinished = case((harvest.status == "complete", 0), else_=2) + case((harvest.features.is_(None), 0), else_=1)
+    unfinished = case((harvest.status == "complete", 0), (harvest.status == "preview", 2), else_=4)
+    unfinished += case((harvest.features.is_(None), 0), else_=1)
     query = (
         select(run.id)
         .join(harvest, harvest.id == run.harvest_id)

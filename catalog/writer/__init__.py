@@ -21,7 +21,7 @@ from catalog.records import (
     WorkerRecord,
 )
 from catalog.tokens import Vocabulary
-from catalog.writer import contexts, examples, harvests, job_control, jobs, models
+from catalog.writer import contexts, examples, harvests, job_control, jobs, models, previews
 from catalog.writer.features import FeatureWriter
 from catalog.writer.labels import LabelWriter
 from catalog.writer.turns import take_turn
@@ -104,6 +104,22 @@ class CatalogWriter:
         harvests.finish(self._session, harvest_id, status=status, error=error, totals=totals)
         if replaces is not None and status == "complete":
             harvests.mark_replaced(self._session, harvest_id, replaces)
+
+    def show_preview(self, harvest_id: str) -> None:
+        """Lets the pages show a harvest that was added with what it is `SO_FAR`, now that all of it is written."""
+        harvests.update(self._session, harvest_id, {"status": previews.SHOWN})
+
+    def remove_outdated_previews(self, harvest_id: str) -> None:
+        """Removes the previews that this harvest, complete or a newer preview, stands in for; commits as it goes."""
+        for outdated in previews.outdated(self._session, harvest_id):
+            previews.remove_harvest(self._session, outdated)
+
+    def remove_harvest(self, harvest_id: str) -> bool:
+        """Removes a harvest with all its pages, committing as it goes; whether there was one.
+
+        Labels stay, and contexts stay as long as another harvest is cut like it.
+        """
+        return previews.remove_harvest(self._session, harvest_id)
 
     def write_summary(self, harvest_id: str, dictionary_slug: str, summary: DictionarySummary) -> None:
         """What a harvest says of a whole dictionary."""

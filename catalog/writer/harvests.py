@@ -24,6 +24,7 @@ from catalog.schema import (
     ShardProgressRow,
 )
 from catalog.varints import encode_varints
+from catalog.writer.previews import mark_stopped
 from catalog.writer.upserts import upsert
 
 _COUNTED = ("tokens_done", "tokens", "n_contexts", "n_documents")
@@ -83,6 +84,8 @@ def finish(
     session.execute(delete(ShardProgressRow).where(ShardProgressRow.harvest_id == harvest_id))
     if status == "complete":
         _mark_replaced(session, harvest_id)
+    elif status in ("failed", "cancelled"):
+        mark_stopped(session, harvest_id, status)
 
 
 def write_summary(session: Session, harvest_id: str, slug: str, summary: DictionarySummary) -> None:
@@ -135,11 +138,11 @@ def _context_set(session: Session, record: HarvestRecord, dictionaries: list[Dic
     prepends = {bool(row.conventions.get("prepend_bos", False)) for row in dictionaries}
     if len(prepends) > 1:
         raise BadRecord(f"Harvest {record.id!r} has dictionaries with and without BOS; they cannot share contexts.")
-    key = {
-        "corpus_id": corpus_id,
-        "n_ctx": record.n_ctx,
-        "conventions": "BOS first" if prepends.pop() else "no BOS",
-    }
+    conventions = "BOS first" if prepends.pop() else "no BOS"
+    if record.so_far is not None:
+        # A preview's contexts are its own, so that they go with it.
+        conventions += f", {record.id}"
+    key = {"corpus_id": corpus_id, "n_ctx": record.n_ctx, "conventions": conventions}
     query = select(ContextSetRow.id).filter_by(**key)
     known = session.scalar(query)
     if known is None:

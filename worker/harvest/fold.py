@@ -5,7 +5,7 @@ samples are of smallest hash over the whole corpus: what more text leaves of a s
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
 
@@ -44,6 +44,13 @@ class Folded:
         for mine, theirs in zip(self.reducers, other.reducers, strict=True):
             mine.merge(theirs)
 
+    def within(self, plan: HarvestPlan, shards: Sequence[int]) -> Self:
+        """The same, its pool without the contexts of other shards: nobody has looked yet where they are silent."""
+        owners = np.searchsorted(plan.shards, self.pool_ids, side="right") - 1
+        pool = self.pool_ids[np.isin(owners, shards)]
+        seen = [replace(each, pool=each.pool.for_pool(pool)) for each in self.reducers]
+        return replace(self, reducers=seen, pool_ids=pool)
+
     def save(self, path: Path, digest: str) -> None:
         """Keep it. Raises HarvestError where there is no room."""
         states = {str(index): reducers.arrays() for index, reducers in enumerate(self.reducers)}
@@ -75,22 +82,25 @@ def fold_shards(
     *,
     contexts: Contexts,
     before: Folded | None = None,
+    shards: Sequence[int] | None = None,
     on_progress: Progress | None = None,
 ) -> Folded:
     """All shards of a plan as one. before: what an earlier harvest kept, where the plan goes on from one.
 
+    shards: those to fold, ascending; None folds all, anything else gives what only they say.
     on_progress: called after each shard with shards folded and in all.
     Raises HarvestError where a shard is missing, damaged or of another plan.
     """
     pool = pool_ids(plan, contexts)
     folded = before
-    for shard in range(plan.n_shards):
+    chosen = range(plan.n_shards) if shards is None else shards
+    for done, shard in enumerate(chosen, start=1):
         part = Folded.from_states(plan, load_partial(partial_path(folder, shard), plan.digest), pool)
         if folded is None:
             folded = part
         else:
             folded.add(part)
         if on_progress is not None:
-            on_progress(shard + 1, plan.n_shards)
+            on_progress(done, len(chosen))
     assert folded is not None
-    return folded
+    return folded if shards is None else folded.within(plan, shards)

@@ -22,7 +22,8 @@ log = logging.getLogger(__name__)
 class JobContext:
     """The world of a job, made once by the process it runs in.
 
-    inputs: what the harvest under way reads. paces: of the harvests that this process has shards of, by id.
+    inputs: what the harvest under way reads. weights: what the weights of its dictionaries say.
+    paces: of the harvests that this process has shards of, by id.
     returns: what this process puts down for another to take up.
     figures: what this process has done so far, for Prometheus.
     at_work: the workflows that this process has in hand.
@@ -33,6 +34,7 @@ class JobContext:
     models: ModelCache
     inputs: Latest = field(default_factory=Latest)
     figures: Figures = field(default_factory=Figures)
+    weights: Latest = field(default_factory=Latest)
     at_work: AtWork = field(default_factory=AtWork)
     paces: dict[str, Pace] = field(default_factory=dict)
     returns: Returns = field(default_factory=Returns)

@@ -18,7 +18,7 @@ from worker.jobs.settings import ANY_POSTGRES, WorkerSettings
 APPLICATION = "featurescope"
 SCHEMA = "featurescope_jobs"
 # Raised when the steps of a workflow change, so that a run begun under the old steps is not replayed under the new.
-APPLICATION_VERSION = "3"
+APPLICATION_VERSION = "4"
 
 PARENT_QUEUE = "parents"
 DEVICE_QUEUE = "device"

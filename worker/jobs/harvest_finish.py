@@ -6,21 +6,17 @@ from typing import Any
 import numpy as np
 
 from catalog.engine import make_session
-from catalog.records import POSITION_TOKENS, DictionaryRecord
+from catalog.records import DictionaryRecord
 from catalog.writer import CatalogWriter
 from worker.harvest.errors import HarvestError
 from worker.harvest.fold import fold_shards
 from worker.harvest.merge import results_of
-from worker.harvest.result import CorpusColumns, HarvestResult, WeightResult
-from worker.harvest.subset import features_of
-from worker.harvest.weights import weight_results
+from worker.harvest.result import CorpusColumns
 from worker.jobs.context import JobContext
-from worker.jobs.feature_records import feature_records, summary_record
 from worker.jobs.growing import GROWN_FROM, drop_replaced, state_before
+from worker.jobs.harvest_results import Said, weigh, write_results
 from worker.jobs.harvest_shard import OpenHarvest, open_harvest
 from worker.jobs.kept import keep
-from worker.jobs.progress import Progress
-from worker.jobs.shown_contexts import context_batches, contexts_shown
 from worker.jobs.store import MissingInStore
 from worker.sae.dictionary import Dictionary
 from worker.train.evaluate import measure_quality
@@ -49,12 +45,7 @@ def _is_complete(context: JobContext, harvest_id: str) -> bool:
 
 def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
     stages, inputs = context.stages(job_id), harvest.inputs
-    weighing = stages("Weighing the dictionaries", total=len(inputs.dictionaries), unit="dictionaries")
-    weights: list[WeightResult] = []
-    for dictionary in inputs.dictionaries:
-        features = features_of(harvest.plan.options.features, dictionary.d_sae)
-        weights.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name), features))
-        weighing.update(len(weights))
+    weights = weigh(context, harvest, begin=stages)
     merging = stages("Merging the shards", total=harvest.plan.n_shards, unit="shards")
     for shard in range(harvest.plan.n_shards):
         context.store.take(harvest.shard_place(shard))
@@ -71,7 +62,8 @@ def _write_all(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:
     results = results_of(harvest.plan, folded, contexts=inputs.contexts, neighbours=neighbours)
     _measure(context, job_id, harvest)
     writing = stages("Writing the features", total=sum(result.d_sae for result in results), unit="features")
-    _store(context, harvest, results, weights, progress=writing)
+    said = [Said(*each) for each in zip(inputs.records, results, weights, strict=True)]
+    write_results(context, harvest.record.id, said, inputs=inputs, on_progress=writing.update)
     _complete(context, harvest, results[0].corpus)
 
 
@@ -86,38 +78,10 @@ def _complete(context: JobContext, harvest: OpenHarvest, corpus: CorpusColumns) 
             n_contexts=corpus.contexts,
             n_documents=corpus.documents,
         )
+    with make_session(context.ledger.engine, write=True) as session:
+        CatalogWriter(session).remove_outdated_previews(harvest.record.id)
     drop_replaced(context, harvest)
     context.store.remove(harvest.place)
-
-
-def _store(
-    context: JobContext,
-    harvest: OpenHarvest,
-    results: Sequence[HarvestResult],
-    weights: Sequence[WeightResult],
-    *,
-    progress: Progress,
-) -> None:
-    """Contexts first, then features, then the summaries, so that nothing refers to what is not there."""
-    harvest_id, written = harvest.record.id, 0
-    with make_session(context.ledger.engine, write=True) as session:
-        writer = CatalogWriter(session)
-        batches = context_batches(harvest.inputs.contexts, contexts_shown(results))
-        names = dict(enumerate(harvest.inputs.corpus.document_names))
-        writer.add_contexts(harvest_id, batches, document_names=names)
-        for record, result, weight in zip(harvest.inputs.records, results, weights, strict=True):
-            before = written
-            written += writer.write_features(
-                harvest_id,
-                record.slug,
-                feature_records(result, weight),
-                on_progress=lambda done, before=before: progress.update(before + done),
-            )
-        for record, result in zip(harvest.inputs.records, results, strict=True):
-            writer.write_summary(harvest_id, record.slug, summary_record(result.summary))
-        writer.set_token_counts(harvest_id, results[0].corpus.token_counts)
-        writer.add_provenance(harvest_id, {POSITION_TOKENS: results[0].corpus.position_tokens.tolist()})
-        session.commit()
 
 
 def _measure(context: JobContext, job_id: str, harvest: OpenHarvest) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -131,3 +132,13 @@ def shard_tokens(harvest: OpenHarvest, shard: int) -> int:
     """Text tokens of a shard."""
     first, last = harvest.plan.shards[shard : shard + 2]
     return int(np.asarray(harvest.inputs.contexts.lengths[first:last]).sum(dtype=np.int64))
+
+
+def finished_shards(context: JobContext, harvest: OpenHarvest) -> list[int]:
+    """Those whose results lie in the store, ascending."""
+    return [shard for shard in range(harvest.plan.n_shards) if context.store.has(harvest.shard_place(shard))]
+
+
+def text_tokens(harvest: OpenHarvest, shards: Sequence[int]) -> int:
+    """Text tokens of some shards."""
+    return sum(shard_tokens(harvest, shard) for shard in shards)

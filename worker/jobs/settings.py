@@ -42,6 +42,8 @@ class WorkerSettings:
     share_device: use a GPU that another worker uses too, where that one is told the same (FEATURESCOPE_SHARE_DEVICE).
     store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
     keep_state: whether a finished harvest leaves what lets it grow (FEATURESCOPE_KEEP_STATE, yes or no).
+    previews: when pages show a harvest that is not complete, "auto" where that costs little, "always" or "never"
+    (FEATURESCOPE_PREVIEWS).
     stale_seconds: a worker not heard of for this long is taken for dead (FEATURESCOPE_STALE_SECONDS).
     metrics_port, metrics_host: where a worker answers Prometheus (FEATURESCOPE_WORKER_METRICS_PORT and _HOST); it does
     not where no port is named, and on this machine alone where no host is.
@@ -59,6 +61,7 @@ class WorkerSettings:
     metrics_host: str = "127.0.0.1"
     share_device: bool = False
     live: LiveSettings = field(default_factory=LiveSettings)
+    previews: str = "auto"
 
     @property
     def home(self) -> Path:
@@ -93,6 +96,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         metrics_host=values.get("FEATURESCOPE_WORKER_METRICS_HOST") or "127.0.0.1",
         share_device=_yes_or_no(values, "FEATURESCOPE_SHARE_DEVICE", default=False),
         live=_live_settings(values),
+        previews=_one_of(values, "FEATURESCOPE_PREVIEWS", ("auto", "always", "never")),
     )
 
 
@@ -112,6 +116,13 @@ def _live_settings(values: Mapping[str, str]) -> LiveSettings:
         limits=LiveLimits(**most),
         memory_mb=memory or None,
     )
+
+
+def _one_of(values: Mapping[str, str], name: str, known: tuple[str, ...]) -> str:
+    text = values.get(name) or known[0]
+    if text not in known:
+        raise JobError(f"{name} is {text!r}; it is one of {', '.join(known)}.")
+    return text
 
 
 def _yes_or_no(values: Mapping[str, str], name: str, *, default: bool) -> bool:

@@ -18,6 +18,7 @@ from worker.jobs.durable import DEVICE_QUEUE, rank
 from worker.jobs.edge import Outcome, handing_back, plain_failure, put_down, run_job
 from worker.jobs.harvest_finish import finish
 from worker.jobs.harvest_prepare import prepare
+from worker.jobs.harvest_preview import moments, preview
 from worker.jobs.harvest_shard import logged_shard
 from worker.jobs.patience import patiently
 from worker.jobs.requests import CorpusRequest, DemoRequest, HarvestRequest, TrainRequest, from_json, to_json
@@ -86,7 +87,11 @@ def run_harvest(context: JobContext, job_id: str, request: HarvestRequest, *, sh
     for number, shard_id in enumerate(waiting):
         with SetWorkflowID(shard_id), SetEnqueueOptions(priority=priority):
             DBOS.enqueue_workflow(DEVICE_QUEUE, shard, job_id, harvest_id, number)
-    # A step of its own, for a workflow that rests while it waits for another is to wait anew when it goes on.
+    # Steps of their own, for a workflow that rests while it waits for another is to wait anew when it goes on.
+    seen: dict[str, Any] = {}
+    for done in sorted(moments(len(waiting))):
+        _step(context, job_id, "shards", partial(wait_for_shards, context, job_id, waiting[:done]))
+        seen = _step(context, job_id, "preview", partial(preview, context, job_id, harvest_id, seen))
     _step(context, job_id, "shards", lambda: wait_for_shards(context, job_id, waiting))
     _step(context, job_id, "finish", lambda: finish(context, job_id, harvest_id))
     return {"harvest": harvest_id, "message": f"The harvest {harvest_id} is complete."}
