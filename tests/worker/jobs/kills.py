@@ -33,6 +33,7 @@ from worker.sae.dictionary import Dictionary
 
 SLUG = "killed"
 PATHS = ("/", f"/d/{SLUG}", f"/d/{SLUG}/3", f"/api/v1/dictionaries/{SLUG}/features", "/jobs", "/healthz")
+NOT_YET = ("has not written it yet", "Not harvested yet", "There is no harvest of dictionary")
 LONGEST_PAUSE_SECONDS = 3.0
 
 
@@ -86,7 +87,7 @@ class Account:
 
 def undisturbed(play: Play, kind: str, folder: Path) -> CatalogDigest:
     """The digest of a harvest that nobody disturbs."""
-    with stage(kind, folder, port=free_port()) as found:
+    with stage(kind, folder, port=free_port(), previews="never") as found:
         job_id = _ask(found, play)
         for worker in found.workers:
             worker.start()
@@ -98,7 +99,7 @@ def disturb(play: Play, kind: str, folder: Path, *, seed: int, kills: int, secon
     """One harvest with so many kills at most; it must end within `seconds` of the last one."""
     chance, account = random.Random(seed), Account()
     began = time.monotonic()
-    with stage(kind, folder, port=free_port()) as found:
+    with stage(kind, folder, port=free_port(), previews="always") as found:
         job_id = _ask(found, play)
         for verb in (found.app, *found.workers):
             verb.start()
@@ -219,7 +220,7 @@ class PageReader(threading.Thread):
         except OSError:
             return
         self._account.answers[status] += 1
-        not_yet = status == 404 and ("has not written it yet" in body or "not_found" in body)
+        not_yet = status == 404 and any(words in body for words in NOT_YET)
         if (status not in (200, 503) and not not_yet) or "Traceback" in body:
             words = " ".join(re.sub(r"<[^>]*>", " ", body).split())
             self._account.faults.append(f"{path} answered {status}: {words[-800:]}")

@@ -65,7 +65,11 @@ class Verb:
 
     def __init__(self, words: list[str], settings: WorkerSettings, log: Path) -> None:
         self._words, self._log = words, log
-        self._environment = {**os.environ, **worker_environment(settings)}
+        self._environment = {
+            **os.environ,
+            **worker_environment(settings),
+            "FEATURESCOPE_PREVIEWS": settings.previews,
+        }
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -131,8 +135,11 @@ class Stage:
 
 
 @contextmanager
-def stage(kind: str, folder: Path, *, port: int) -> Iterator[Stage]:
-    """An empty installation of a kind, "sqlite" or "postgres", under the folder; nothing of it is left running."""
+def stage(kind: str, folder: Path, *, port: int, previews: str = "auto") -> Iterator[Stage]:
+    """An empty installation of a kind, "sqlite" or "postgres", under the folder; nothing of it is left running.
+
+    previews: as the workers' settings take it.
+    """
     home = folder / "home"
     home.mkdir(parents=True)
     with ExitStack() as stack:
@@ -141,7 +148,8 @@ def stage(kind: str, folder: Path, *, port: int) -> Iterator[Stage]:
             database = Database(folder / "pg")
             stack.callback(database.remove)
         url = f"sqlite:///{home / 'catalog.sqlite'}" if database is None else database.url
-        settings = WorkerSettings(catalog=CatalogSettings(home=home, database_url=url), device="cpu", dtype="float32")
+        catalog = CatalogSettings(home=home, database_url=url)
+        settings = WorkerSettings(catalog=catalog, device="cpu", dtype="float32", previews=previews)
         found = Stage(settings, database, port)
         stack.callback(found.close)
         found.prepare()
