@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pyarrow as pa
-from sqlalchemy import Connection, Engine, Table, func, inspect, literal, select, text, update
+from sqlalchemy import Connection, Engine, Select, Table, func, inspect, literal, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from catalog.archive.layout import Entry
@@ -19,6 +19,7 @@ from catalog.errors import BackupFailed, BadArchive, NotEmpty, WrongRevision
 from catalog.failures import explain
 from catalog.revision import database_revision, known_revisions, needed_revision, upgrade
 from catalog.schema import Base, HarvestRow, JobRow
+from catalog.writer.previews import SHOWN, stopped_provenance
 
 LOCK_TIMEOUT = "30s"
 UNDER_WAY = ("queued", "running", "paused")
@@ -185,4 +186,11 @@ def _end_what_was_under_way(connection: Connection) -> int:
     over = {"status": "failed", "error": LEFT_BEHIND, "finished_at": now()}
     ended = connection.execute(update(JobRow).where(JobRow.status.in_(UNDER_WAY)).values(**over, seconds_left=None))
     connection.execute(update(HarvestRow).where(HarvestRow.status.in_(UNDER_WAY)).values(**over))
+    for number, provenance in connection.execute(_previews()).all():
+        stopped = stopped_provenance(provenance, "failed")
+        connection.execute(update(HarvestRow).where(HarvestRow.id == number).values(provenance=stopped))
     return ended.rowcount
+
+
+def _previews() -> Select[tuple[int, dict[str, Any]]]:
+    return select(HarvestRow.id, HarvestRow.provenance).where(HarvestRow.status == SHOWN)

@@ -24,6 +24,8 @@ from catalog.writer.bulk import ShortTransactions
 from catalog.writer.turns import take_turn
 
 HIDDEN, SHOWN = "queued", "preview"
+LEFT = "failed"
+"""What one becomes that was being written when its catalog was backed up."""
 ROWS_AT_ONCE = 1024
 
 
@@ -36,7 +38,7 @@ def outdated(session: Session, harvest_id: str) -> list[str]:
     """Other previews that the harvest of that id stands in for: those all of whose dictionaries it has."""
     mine = session.scalars(select(HarvestRow).where(HarvestRow.key == harvest_id)).one()
     have = _dictionaries(session, mine.id)
-    candidates = select(HarvestRow).where(HarvestRow.status.in_((HIDDEN, SHOWN)), HarvestRow.id != mine.id)
+    candidates = select(HarvestRow).where(HarvestRow.status.in_((HIDDEN, SHOWN, LEFT)), HarvestRow.id != mine.id)
     return [
         row.key
         for row in session.scalars(candidates)
@@ -47,10 +49,14 @@ def outdated(session: Session, harvest_id: str) -> list[str]:
 def mark_stopped(session: Session, harvest_id: str, status: str) -> None:
     """Lets the previews of a harvest say that it does not go on."""
     for row in session.scalars(select(HarvestRow).where(HarvestRow.status == SHOWN)):
-        so_far: Mapping[str, Any] = row.provenance.get(SO_FAR, {})
-        if so_far.get("harvest") == harvest_id:
-            row.provenance = {**row.provenance, SO_FAR: {**so_far, "stopped": status}}
+        if row.provenance.get(SO_FAR, {}).get("harvest") == harvest_id:
+            row.provenance = stopped_provenance(row.provenance, status)
     session.flush()
+
+
+def stopped_provenance(provenance: Mapping[str, Any], status: str) -> dict[str, Any]:
+    """The provenance of a preview whose harvest ended so before it was complete."""
+    return {**provenance, SO_FAR: {**provenance[SO_FAR], "stopped": status}}
 
 
 def remove_harvest(session: Session, harvest_id: str) -> bool:

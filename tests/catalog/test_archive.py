@@ -4,6 +4,7 @@ import json
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -19,12 +20,12 @@ from catalog.digest import catalog_digest
 from catalog.engine import make_engine, session_scope
 from catalog.errors import BackupFailed, BadArchive, NotEmpty, WrongRevision
 from catalog.reader import CatalogReader
-from catalog.records import JobRecord, WorkerRecord
+from catalog.records import SO_FAR, JobRecord, WorkerRecord
 from catalog.revision import check_revision, database_revision, migrate, needed_revision, upgrade
 from catalog.schema import LabelRow, ModelRow
 from catalog.writer import CatalogWriter
 from tests.catalog.labelling import say
-from tests.catalog.random_features import SmallCatalog, fill
+from tests.catalog.random_features import SmallCatalog, fill, harvest_record
 from tests.conftest import new_postgres_database
 
 PATIENCE_SECONDS = 120
@@ -109,6 +110,20 @@ def test_jobs_that_were_under_way_are_over_and_workers_are_not_remembered(
     assert (done.status, done.rate, done.done) == ("complete", 1.0 / 3.0, 2**40)
     assert (going.status, going.error, going.rate) == ("failed", LEFT_BEHIND, 5e-324)
     assert going.finished_at
+
+
+def test_a_preview_says_after_a_restore_that_its_harvest_does_not_go_on(
+    lived_in: Engine, other: Engine, tmp_path: Path
+):
+    so_far = {"harvest": "second", "shards": 1, "of_shards": 4, "tokens": 1_000, "of_tokens": 4_000}
+    preview = replace(harvest_record(), id="preview-second-1", provenance={SO_FAR: so_far})
+    with session_scope(lived_in, write=True) as session:
+        CatalogWriter(session).add_harvest(preview)
+        CatalogWriter(session).show_preview(preview.id)
+    write_archive(lived_in, tmp_path / "backup")
+    put_back(other, tmp_path / "backup")
+    with session_scope(other) as session:
+        assert CatalogReader(session).harvest(preview.id).so_far == {**so_far, "stopped": "failed"}
 
 
 def test_new_rows_get_new_ids_after_a_restore(lived_in: Engine, other: Engine, tmp_path: Path):

@@ -4,19 +4,25 @@ A preview folds the finished shards as the end will fold all of them, and is wri
 only where a dictionary has nothing complete to show, and where its cost is small against what is still to come.
 """
 
+import logging
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from sqlalchemy.exc import IntegrityError
+
 from catalog.engine import make_session
+from catalog.errors import NotFound
 from catalog.records import SO_FAR, DictionaryRecord, HarvestRecord
 from catalog.writer import CatalogWriter
+from worker.harvest.errors import HarvestError
 from worker.harvest.fold import fold_shards
 from worker.harvest.merge import results_of
 from worker.jobs.context import JobContext
 from worker.jobs.harvest_results import Said, weigh, write_results
 from worker.jobs.harvest_shard import OpenHarvest, finished_shards, open_harvest, text_tokens
+from worker.jobs.store import MissingInStore
 
 SECONDS_AT_LEAST, SECONDS_A_FEATURE = 1.0, 0.0008
 """What a preview takes where nobody has measured yet: fold, statistics and write, on one slow core."""
@@ -24,6 +30,9 @@ FIRST_SHARE = 1 / 15
 """Of the time that is left, what the first preview may take."""
 LATER_SHARE = 1 / 50
 """Of the time the harvest has taken, what all previews together may take from the second on."""
+OVERTAKEN = (IntegrityError, NotFound, HarvestError, MissingInStore)
+"""What comes of writing a preview where a worker that was taken for dead writes it too, or has ended the harvest."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,10 @@ class Spent:
 
 
 def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, Any]) -> dict[str, Any]:
-    """Write a preview if it is worth it. spent: what this gave the last time, as JSON; {} at first."""
+    """Write a preview if it is worth it. spent: what this gave the last time, as JSON; {} at first.
+
+    One that another worker has overtaken is given up: the harvest does not depend on it.
+    """
     before = Spent(**spent)
     context.ledger.raise_if_stopped(job_id)
     harvest = open_harvest(context, job_id, harvest_id)
@@ -45,7 +57,10 @@ def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, 
     if not lacking or not shards or not _is_worth_it(context, harvest, before, shards=shards):
         return spent
     began = time.monotonic()
-    _write(context, harvest, lacking, shards)
+    try:
+        _write(context, harvest, lacking, shards)
+    except OVERTAKEN as error:
+        log.warning("The preview of the harvest %s is given up: %s", harvest_id, error)
     seconds = time.monotonic() - began
     return {"previews": before.previews + 1, "seconds": before.seconds + seconds, "last": seconds}
 
@@ -83,6 +98,8 @@ def _write(context: JobContext, harvest: OpenHarvest, lacking: list[int], shards
     for shard in shards:
         context.store.take(harvest.shard_place(shard))
     folded = fold_shards(plan, harvest.folder, contexts=inputs.contexts, shards=shards)
+    for shard in shards:
+        context.store.done_with(harvest.shard_place(shard))
     weights = weigh(context, harvest)
     neighbours = [weight.neighbour_indices for weight in weights]
     results = results_of(plan, folded, contexts=inputs.contexts, neighbours=neighbours)

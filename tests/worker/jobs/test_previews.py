@@ -153,6 +153,32 @@ def test_a_preview_that_was_cut_short_is_never_shown_and_goes_with_the_next(
     assert rows(context)["harvest"] == 2
 
 
+def test_a_preview_that_another_worker_has_overtaken_is_given_up_and_the_harvest_goes_on(
+    context: JobContext, sae: DictionaryRecord, tiny_world: TinyWorld, monkeypatch: pytest.MonkeyPatch
+):
+    context = with_previews(context, "always")
+    harvest_id, n_shards = begin(context, tiny_world)
+
+    def overtaken(of: JobContext, preview_id: str, *args: object, **more: object) -> None:
+        with make_session(of.ledger.engine, write=True) as session:
+            assert CatalogWriter(session).remove_harvest(preview_id)
+        write_results(of, preview_id, *args, **more)
+
+    run_shard(context, JOB, harvest_id, 0)
+    with monkeypatch.context() as patched:
+        patched.setattr("worker.jobs.harvest_preview.write_results", overtaken)
+        assert preview(context, JOB, harvest_id, {})["previews"] == 1
+    found = shown(context)
+    assert found is not None
+    assert found.id == harvest_id
+    for shard in range(1, n_shards):
+        run_shard(context, JOB, harvest_id, shard)
+    finish(context, JOB, harvest_id)
+    found = shown(context)
+    assert found is not None
+    assert (found.id, found.status) == (harvest_id, "complete")
+
+
 def _cut_short(write: Callable[..., None]) -> Callable[..., None]:
     def interrupted(*args: object, **more: object) -> None:
         write(*args, **more)
