@@ -14,6 +14,9 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
+from catalog.digest import CatalogDigest
 from tests.worker.jobs.kills import Account, Play, disturb, undisturbed, write_play
 
 KINDS = ("sqlite", "postgres")
@@ -23,21 +26,25 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the rounds on each kind of database."""
     options = _parser().parse_args(argv)
     began = time.monotonic()
+    # As many as the workers have, so that sums are in the same order.
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="featurescope-kills-") as name:
         folder = Path(name)
         # The database's own user must be able to reach its folder.
         folder.chmod(0o755)
         play = write_play(folder / "play", documents=options.documents, d_sae=options.d_sae, shard_tokens=500)
+        wanted = undisturbed(play, folder / "whole")
         kinds = KINDS if options.database == "both" else (options.database,)
-        found = {kind: _rounds(options, play, kind, folder / kind) for kind in kinds}
+        found = {kind: _rounds(options, play, wanted, kind=kind, folder=folder / kind) for kind in kinds}
     whole = all(each["differing"] == 0 and not each["faults"] for each in found.values())
     print(json.dumps({"whole": whole, "seed": options.seed, "seconds": round(time.monotonic() - began), **found}))
     return 0 if whole else 1
 
 
-def _rounds(options: argparse.Namespace, play: Play, kind: str, folder: Path) -> dict[str, object]:
+def _rounds(
+    options: argparse.Namespace, play: Play, wanted: CatalogDigest, *, kind: str, folder: Path
+) -> dict[str, object]:
     folder.mkdir()
-    wanted = undisturbed(play, kind, folder / "whole")
     kills, answers, faults, differing = Counter[str](), Counter[int](), list[str](), 0
     for number in range(options.rounds):
         seed = options.seed + number

@@ -1,5 +1,7 @@
 """A migrated catalog of each kind with the tiny model and its SAE in it, and what a job is handed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,11 +19,22 @@ from worker.jobs.settings import WorkerSettings
 from worker.sae import formats
 
 
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> WorkerSettings:
-    home = tmp_path / "home"
-    home.mkdir()
-    return WorkerSettings(catalog=CatalogSettings(home=home, database_url=database_url), device="cpu", dtype="float32")
+@contextmanager
+def open_context(home: Path, url: str, models: ModelCache) -> Iterator[JobContext]:
+    """What a job is handed, on an empty database of its own that is migrated first."""
+    settings = WorkerSettings(catalog=CatalogSettings(home=home, database_url=url), device="cpu", dtype="float32")
+    engine = make_engine(url)
+    migrate(engine)
+    yield JobContext(settings, Ledger(engine), models)
+    engine.dispose()
+
+
+def register_sae(context: JobContext, world: TinyWorld) -> DictionaryRecord:
+    """The tiny SAE, registered on the tiny model."""
+    model = context.models.get(str(world.model))
+    slug = add_model(context.ledger, model, name="tiny").slug
+    dictionary = formats.load(world.sae)
+    return add_dictionary(context.ledger, model, dictionary, source=str(world.sae), model_slug=slug, name="tiny sae")
 
 
 @pytest.fixture(scope="session")
@@ -30,19 +43,19 @@ def models() -> ModelCache:
 
 
 @pytest.fixture
-def context(settings: WorkerSettings, models: ModelCache) -> JobContext:
-    engine = make_engine(settings.catalog.database_url)
-    migrate(engine)
-    yield JobContext(settings, Ledger(engine), models)
-    engine.dispose()
+def context(tmp_path: Path, database_url: str, models: ModelCache) -> Iterator[JobContext]:
+    home = tmp_path / "home"
+    home.mkdir()
+    with open_context(home, database_url, models) as context:
+        yield context
+
+
+@pytest.fixture
+def settings(context: JobContext) -> WorkerSettings:
+    return context.settings
 
 
 @pytest.fixture
 def sae(context: JobContext, tiny_world: TinyWorld) -> DictionaryRecord:
     """The tiny SAE, registered on the tiny model."""
-    model = context.models.get(str(tiny_world.model))
-    slug = add_model(context.ledger, model, name="tiny").slug
-    dictionary = formats.load(tiny_world.sae)
-    return add_dictionary(
-        context.ledger, model, dictionary, source=str(tiny_world.sae), model_slug=slug, name="tiny sae"
-    )
+    return register_sae(context, tiny_world)

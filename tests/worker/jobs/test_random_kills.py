@@ -13,7 +13,7 @@ import pytest
 from tests.worker.jobs.kills import disturb, undisturbed, write_play
 
 pytestmark = pytest.mark.slow
-SEED, KILLS, SECONDS = 11, 6, 600
+SEED, KILLS, SECONDS = 11, 4, 600
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def folder() -> Iterator[Path]:
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_whatever_is_killed_a_harvest_ends_with_the_same_catalog_and_pages_answer_properly(kind: str, folder: Path):
-    play = write_play(folder / "play", documents=400, d_sae=256, shard_tokens=500)
-    wanted = undisturbed(play, kind, folder / "whole")
+    play = write_play(folder / "play", documents=120, d_sae=256, shard_tokens=500)
+    wanted = undisturbed(play, folder / "whole")
     account = disturb(play, kind, folder / "disturbed", seed=SEED, kills=KILLS, seconds=SECONDS)
     assert account.faults == []
     assert account.digest == wanted
