@@ -61,5 +61,12 @@
     event.preventDefault();
     run(form);
   });
+  document.addEventListener("input", (event) => {
+    const row = event.target.name === "feature" && event.target.closest(".steer__row:last-of-type");
+    if (!row || !event.target.value) return;
+    const more = row.cloneNode(true);
+    more.querySelector("input[name=feature]").value = "";
+    row.after(more);
+  });
   document.addEventListener("click", (event) => { if (event.target.closest("[data-stop]")) running?.abort(); });
 }

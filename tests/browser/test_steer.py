@@ -80,6 +80,17 @@ def test_the_same_without_script(browser: Browser, server: str, page: Page):
     assert write(page) == texts
 
 
+def test_a_row_more_comes_when_the_last_is_filled(page: Page):
+    page.goto("/live/steer")
+    rows = page.locator("input[name=feature]")
+    expect(rows).to_have_count(3)
+    rows.nth(1).fill("tiny-sae/2")
+    expect(rows).to_have_count(3)
+    rows.nth(2).fill("tiny-sae/3")
+    expect(rows).to_have_count(4)
+    expect(rows.nth(3)).to_have_value("")
+
+
 def test_what_goes_wrong_is_told_beside_the_form_and_nothing_typed_is_lost(page: Page):
     page.goto("/live/steer")
     page.fill("textarea[name=text]", TEXT)
