@@ -14,13 +14,19 @@ MOST_BYTES = 128 * 2**20
 
 
 class KeptAnswers:
-    """By what was asked, dictionaries by their hashes: such an answer never changes. Safe between threads."""
+    """By what was asked, dictionaries and harvests by their hashes and ids: such an answer never changes.
+
+    Safe between threads.
+    """
 
     def __init__(self, *, most_bytes: int = MOST_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, tuple[LiveAnswer, int]] = OrderedDict()
         self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
     def get(self, asked: Mapping[str, Any]) -> LiveAnswer | None:
         """The answer to that request, where it is kept."""

@@ -1,5 +1,6 @@
 """Live text token by token: each with the features that are strongest under it, coloured by one where that is asked."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,6 +46,8 @@ class GlossToken(NamedTuple):
 class TextSide:
     """One of the texts. lead: how long it is and how it was cut. empty: why there is nothing to see, or nothing.
 
+    direction: "rtl" where the first letter is of a script that runs from right to left, else "ltr".
+
     window: which tokens are shown, where not all are; before, behind: first tokens of the windows beside it.
     """
 
@@ -52,6 +55,7 @@ class TextSide:
     title: str
     lead: str
     empty: str
+    direction: str
     tokens: tuple[GlossToken, ...]
     window: str
     before: int | None
@@ -69,11 +73,18 @@ def text_side(view: LiveView, number: int, tokens: TokenText) -> TextSide:
         title=("First text", "Second text")[number] if len(view.state.texts) > 1 else "Tokens",
         lead=_lead(view, number),
         empty="" if n_tokens else "This text is empty, so there is nothing to read.",
+        direction=direction_of(view.state.texts[number]),
         tokens=_tokens(view, number, tokens, span=(first, last)),
         window=f"tokens {count(first)} to {count(last - 1)} of {count(n_tokens)}" if n_tokens > WINDOW else "",
         before=max(0, first - WINDOW) if first else None,
         behind=last if last < n_tokens else None,
     )
+
+
+def direction_of(text: str) -> str:
+    """Which way the first letter of a text runs, as browsers find it for a field with `dir="auto"`."""
+    kinds = (unicodedata.bidirectional(letter) for letter in text)
+    return "rtl" if next((kind for kind in kinds if kind in ("L", "R", "AL")), "L") != "L" else "ltr"
 
 
 def _lead(view: LiveView, number: int) -> str:

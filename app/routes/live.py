@@ -74,11 +74,13 @@ async def answer_to(site: Site, state: LiveState, dictionaries: Sequence[Diction
         "dictionaries": [dictionary.hash for dictionary in dictionaries],
         "mode": state.mode,
     }
-    kept = site.answers.get(asked)
+    # A worker computes in the dtype of the newest harvest, so another harvest may have another answer.
+    name = asked | {"harvests": [dictionary.harvest and dictionary.harvest.id for dictionary in dictionaries]}
+    kept = site.answers.get(name)
     if kept is not None:
         return kept
     answer = await site.live.ask(asked, model=dictionaries[0].model)
-    site.answers.keep(asked, answer)
+    site.answers.keep(name, answer)
     return answer
 
 
