@@ -6,7 +6,7 @@ import sqlite3
 import psycopg
 from psycopg import errors as postgres
 
-from catalog.errors import Busy, CatalogError, StorageFull, Unreachable, WrongRevision
+from catalog.errors import BadQuery, Busy, CatalogError, StorageFull, Unreachable, WrongRevision
 
 _SQLITE_MESSAGES: tuple[tuple[str, type[CatalogError], str], ...] = (
     (
@@ -78,6 +78,8 @@ def _explain_postgres(error: psycopg.Error, url: str) -> CatalogError | None:
         return Busy(f"Another process holds what is needed in {url}. Try again.")
     if isinstance(error, postgres.UndefinedTable):
         return WrongRevision(f"The catalog {url} lacks tables that the code needs. Run: make migrate.")
+    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
+        return BadQuery("What was asked for has a NUL character in it, which no name has.")
     if _is_away(error):
         reason = str(error).strip().splitlines()[0] if str(error).strip() else "no answer"
         return Unreachable(

@@ -17,7 +17,9 @@ class LabelBody(BaseModel):
     note: str = Field(default="", description=f"at most {LONGEST_NOTE} characters")
     tags: list[str] = Field(default=[], description=f"at most {MOST_TAGS}, of {LONGEST_TAG} characters at most")
     confidence: int | None = Field(default=None, description="percent, 0 to 100")
-    harvest: str | None = Field(default=None, description="id of the harvest it was judged on")
+    harvest: str | None = Field(
+        default=None, max_length=200, pattern=r"^[!-~]+$", description="id of the harvest it was judged on"
+    )
 
 
 class EditBody(LabelBody):

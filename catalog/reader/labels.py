@@ -1,9 +1,10 @@
 """Reads labels: those of a feature, one with its history, and how far each dictionary is labelled."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from sqlalchemy import case, func, select
+from sqlalchemy import Integer, String, bindparam, case, func, select
 from sqlalchemy.orm import Session
 
 from catalog.among import among
@@ -29,9 +30,8 @@ class LabelReader:
 
     def of_feature(self, slug: str, index: int, *, me: str | None = None, hidden: bool = False) -> list[LabelRecord]:
         """The labels of a feature: the accepted one, then by net votes, then by age. hidden: those as well, last."""
-        query = label_query().where(DictionaryRow.slug == slug, LabelRow.index == index).order_by(LabelRow.id)
         # Straight on the connection: the session's part would cost as much as the query.
-        rows = self._session.connection().execute(query, {"me": me})
+        rows = self._session.connection().execute(_feature_query(), {"slug": slug, "index": index, "me": me})
         labels = [label for label in map(label_record, rows) if hidden or not label.is_hidden]
         return sorted(labels, key=lambda label: (not label.is_accepted, label.is_hidden, -label.net))
 
@@ -98,6 +98,13 @@ class LabelReader:
             n_labels, people = labels.get(each.hash, (0, 0))
             found.append(Coverage(each.slug, each.name, each.d_sae, labelled, n_labels, disputed, people))
         return found
+
+
+@cache
+def _feature_query() -> Any:
+    """The labels of the feature `index` of a dictionary `slug`, built once: building it costs more than running it."""
+    place = (DictionaryRow.slug == bindparam("slug", type_=String), LabelRow.index == bindparam("index", type_=Integer))
+    return label_query().where(*place).order_by(LabelRow.id)
 
 
 def _by_dictionary(session: Session, query: Any) -> dict[str, tuple[int, int]]:

@@ -73,6 +73,8 @@ def test_lists_have_their_twins(kim: TestClient, root: TestClient):
         ({"text": "x", "colour": "red"}, 422),
         ({"text": "x", "harvest": "gone"}, 404),
         ({"text": "\ud800"}, 422),
+        ({"text": "x", "harvest": "a\x00"}, 422),
+        ({"text": "x", "harvest": "\ud800"}, 422),
         ({"text": "a\x00b"}, 201),
     ],
 )
@@ -81,6 +83,13 @@ def test_what_cannot_be_taken_is_refused_in_words(kim: TestClient, body: dict, s
     assert answer.status_code == status
     if status > 400:
         assert answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "path", ["/labels/%00", "/api/v1/labels/%00", "/api/v1/labels?dictionary=%00", "/d/%00/0/labels"]
+)
+def test_a_nul_character_in_an_address_is_no_failure_of_ours(kim: TestClient, path: str):
+    assert kim.get(path).status_code in (400, 404)
 
 
 def test_a_vote_is_one_of_three(kim: TestClient):

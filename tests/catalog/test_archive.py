@@ -24,7 +24,7 @@ from catalog.records import SO_FAR, JobRecord, WorkerRecord
 from catalog.revision import check_revision, database_revision, migrate, needed_revision, upgrade
 from catalog.schema import LabelRow, ModelRow
 from catalog.writer import CatalogWriter
-from tests.catalog.labelling import say
+from tests.catalog.labelling import KIM, ROOT, say
 from tests.catalog.random_features import SmallCatalog, fill, harvest_record
 from tests.conftest import new_postgres_database
 
@@ -50,7 +50,10 @@ def lived_in(own_catalog: SmallCatalog) -> Engine:
     """A catalog with a harvest, labels that try the encoding, jobs and a worker."""
     with session_scope(own_catalog.engine, write=True) as session:
         writer = CatalogWriter(session)
-        say(writer, 5, "naïve\t東京 😀\n\\N \\.", by="a\\b")
+        key = say(writer, 5, "naïve\t東京 😀\n\\N \\.", by="a\\b")
+        writer.labels.vote(key, -1, by=KIM)
+        writer.labels.choose(key, by=ROOT)
+        writer.labels.hide(say(writer, 6, "rude"), by=ROOT, reason="unkind")
         writer.save_job(job("done", status="complete", rate=1.0 / 3.0))
         writer.save_job(job("going", status="running", rate=5e-324))
         writer.heartbeat(WorkerRecord("w", "host", 1, "0", "cpu", "", alive=True))
@@ -132,7 +135,7 @@ def test_new_rows_get_new_ids_after_a_restore(lived_in: Engine, other: Engine, t
     with session_scope(other, write=True) as session:
         say(CatalogWriter(session), 6, "later", by="b")
     with session_scope(other) as session:
-        assert session.scalars(select(LabelRow.id).order_by(LabelRow.id)).all() == [1, 2]
+        assert session.scalars(select(LabelRow.id).order_by(LabelRow.id)).all() == [1, 2, 3]
 
 
 def test_a_backup_shows_one_moment_of_a_catalog_that_is_being_written(own_catalog: SmallCatalog, tmp_path: Path):
