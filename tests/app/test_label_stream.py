@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from catalog.engine import make_engine
 from tests.app.label_crowd import Servers
@@ -127,3 +128,19 @@ def test_a_stream_of_nothing_is_not_opened(servers: list[str]):
     for path in ("/d/nothing/0", "/d/tiny-mid/999", f"/d/tiny-mid/{10**30}"):
         assert httpx.get(f"{servers[0]}{path}/labels/events", headers=headers).status_code == 404
     assert httpx.get(f"{servers[0]}{EVENTS}").status_code == 403
+
+
+def test_a_lost_connection_to_postgresql_is_made_again_and_what_came_meanwhile_is_told(
+    postgres_url: str, harvested: SyntheticHarvest
+):
+    engine = make_engine(postgres_url)
+    store(engine, harvested)
+    ears = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'")
+    with Servers(postgres_url, 2) as started, listening(started.addresses[1], "ada") as ada:
+        propose(started.addresses[0], "cats")
+        first = ada.next("labels")["change"]
+        with engine.connect() as connection:
+            assert connection.execute(ears).scalars().all() == [True]
+        propose(started.addresses[0], "dogs")
+        assert ada.next("labels")["change"] > first
+    engine.dispose()
