@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -23,6 +24,8 @@ from catalog.records import WorkerRecord
 from tests.live.conftest import BASE, SAE, LiveWorld, app_settings, open_door
 from tests.worker.jobs.worker_process import wait_until, worker_process
 from worker.jobs.durable import migrate_jobs_database
+from worker.jobs.settings import LiveSettings
+from worker.live.limits import LiveLimits
 
 ASKED = {"texts": ["alpha"], "dictionaries": [SAE]}
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nContent-Length: 100\r\n\r\nten bytes."
@@ -205,6 +208,31 @@ def test_a_worker_without_a_door_is_told_apart(lonely_world: LiveWorld):
     finally:
         with world.context.ledger.writing() as writer:
             writer.forget_worker("doorless")
+
+
+def test_beyond_the_requests_that_may_be_under_way_the_limit_is_named(lonely_world: LiveWorld):
+    context = lonely_world.context
+    one_at_once = LiveSettings(limits=LiveLimits(in_flight=1))
+    world = replace(lonely_world, context=replace(context, settings=replace(context.settings, live=one_at_once)))
+    secret = make_live_secret(context.settings.catalog)
+    with open_door(world) as address, app_over(world) as client:
+
+        def under_way() -> int:
+            headers = {"Authorization": f"Bearer {secret}"}
+            return httpx.get(f"{address}/health", headers=headers, trust_env=False).json()["in_flight"]
+
+        found: list[int] = []
+        long = {"texts": ["alpha beta " * 10_000], "dictionaries": [SAE], "limit": 0}
+        asking = threading.Thread(target=lambda: found.append(client.post("/api/v1/live", json=long).status_code))
+        asking.start()
+        wait_until(lambda: under_way() == 1, "the first is under way")
+        response = client.post("/api/v1/live", json=ASKED)
+        asking.join()
+        assert found == [200]
+        assert response.status_code == 429
+        assert response.headers["Retry-After"] == "1"
+        assert response.json()["error"]["message"] == "The worker has 1 live requests under way; the limit is 1."
+        assert client.post("/api/v1/live", json=ASKED).status_code == 200
 
 
 @pytest.mark.slow
