@@ -104,7 +104,8 @@ def agreeing(request: pytest.FixtureRequest, database: tuple[str, Path]) -> Iter
 
 
 def library_files() -> dict[str, str]:
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(Path(json.__file__).parent.glob("*.py"))}
+    sources = sorted(Path(json.__file__).parent.glob("*.py"))
+    return {f"{path.stem}.txt": path.read_text(encoding="utf-8") for path in sources}
 
 
 def stories() -> dict[str, str]:
