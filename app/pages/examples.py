@@ -7,7 +7,8 @@ from app.pages.contexts import ContextLines, Segment
 from app.pages.numbers import significant
 from catalog.records import ExampleRecord
 
-TOKENS_BEFORE, TOKENS_AFTER = 48, 16
+SHOWN_WHOLE = 128
+TOKENS_BEFORE, TOKENS_AFTER = 64, 48
 LINK_CHARACTERS = 2_000
 
 
@@ -33,8 +34,9 @@ def example_views(examples: Iterable[ExampleRecord], lines: ContextLines) -> tup
 def _view(example: ExampleRecord, lines: ContextLines) -> ExampleView:
     activations = dict(zip(example.positions.tolist(), example.activations.tolist(), strict=True))
     peak_at = max(activations, key=activations.__getitem__) if activations else TOKENS_BEFORE
-    first = max(0, peak_at - TOKENS_BEFORE)
-    token_ids = example.token_ids.tolist()[first : peak_at + TOKENS_AFTER + 1]
+    is_short = len(example.token_ids) <= SHOWN_WHOLE
+    first, last = (0, SHOWN_WHOLE) if is_short else (max(0, peak_at - TOKENS_BEFORE), peak_at + TOKENS_AFTER + 1)
+    token_ids = example.token_ids.tolist()[first:last]
     strength = f"peak {significant(activations[peak_at])}" if activations else "silent"
     return ExampleView(
         id=example.id,

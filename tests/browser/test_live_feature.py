@@ -116,7 +116,9 @@ def test_without_script_a_context_is_run_again_on_a_page_of_its_own(browser: Bro
         expect(page.locator(".rerun__verdict h2")).to_have_text("Live gives what is stored")
 
 
-def test_without_a_worker_the_text_stays_and_the_reason_is_seen(browser: Browser, live_server: str):
+def test_without_a_worker_the_text_stays_and_the_reason_is_seen(
+    browser: Browser, live_server: str, live_world: LiveWorld
+):
     with page_at(browser, live_server, FEATURE) as page:
         page.fill("#try-text", "kept")
         page.get_by_role("button", name="Try it").click()
@@ -124,6 +126,10 @@ def test_without_a_worker_the_text_stays_and_the_reason_is_seen(browser: Browser
         expect(page.locator("#error")).to_be_in_viewport()
         expect(page.locator("#try-text")).to_have_value("kept")
         expect(page.get_by_role("button", name="Try it")).to_be_enabled()
+        with open_door(live_world):
+            page.get_by_role("button", name="Try it").click()
+            expect(page.locator("#try .trial__text mark").first).to_be_visible()
+            expect(page.locator("#error")).to_be_empty()
 
 
 @pytest.mark.usefixtures("open_world")
