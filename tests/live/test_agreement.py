@@ -1,4 +1,4 @@
-"""One text, one number: the harvest, the feature page, the API and own text agree, on real models and both databases.
+"""One text, one number: harvest, feature page, live page, API and own text agree, on real models and both databases.
 
 The bundled model with one of its dictionaries, and a small model trained elsewhere with random directions, are
 harvested for real. Beside them stands the plain way: each context by itself through the model, and the dictionary's own
@@ -194,6 +194,12 @@ def test_every_way_to_an_activation_gives_the_same(agreeing: Agreeing):
                 agreeing.client.get(f"/d/{slug}/{index}/contexts/{shown['context']}").text, "html.parser"
             )
             assert agree(marks_of(page.select_one(".whole")), stored, within=printed)
+            fields = {"text": text, "d": slug, "feature": f"{slug}/{index}", "begin": str(begin)}
+            pasted = BeautifulSoup(agreeing.client.post("/live", data=fields).text, "html.parser")
+            tokens = {int(token["value"].split(":")[1]): token for token in pasted.select(".gloss__token")}
+            assert set(tokens) >= set(range(begin, end))
+            coloured = {at - begin: marks_of(tokens[at]) for at in range(begin, end) if marks_of(tokens[at])}
+            assert agree({at: next(iter(each.values())) for at, each in coloured.items()}, stored, within=printed)
             tried = agreeing.client.get(f"/d/{slug}/{index}/try?text={quote(text)}")
             assert tried.status_code == 200
             own = BeautifulSoup(tried.text, "html.parser")
