@@ -13,6 +13,7 @@ from app.pages.feature import FeatureSource
 from app.pages.provenance import provenance
 from app.pages.tokens import TokenText
 from catalog.errors import NotFound
+from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.reader import CatalogReader
 from catalog.reader.kept_blocks import KeptBlocks
 from catalog.records import DictionaryRecord, HarvestRecord, ModelRecord, PageHead
@@ -170,6 +171,10 @@ class Library:
         )
         examples = self.reader.examples(data.dictionary.hash, index) if data.n_examples else ()
         return FeatureSource(data, self.tokens(data.dictionary), facts, tuple(examples))
+
+    def features(self, dictionary: DictionaryRecord, query: FeatureQuery) -> FeatureListPage:
+        """One page of the dictionary's features; its vocabulary, which is kept, makes rare tokens quick to find."""
+        return self.reader.features(query, vocabulary=self.vocabulary(dictionary) if query.token_contains else None)
 
     def random_feature(self, slug: str, seed: int, harvest_id: str | None = None) -> int:
         """A live feature drawn by the seed. Raises NotFound where there is none."""

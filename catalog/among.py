@@ -5,6 +5,7 @@ plan for it.
 """
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, bindparam
@@ -15,9 +16,11 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import NullType, Text, TypeDecorator
 
 
-def among(column: InstrumentedAttribute[int], name: str) -> ColumnElement[Any]:
-    """Whether the column is in the list of whole numbers that is bound under the name when the statement is run."""
-    return _Among(column, bindparam(name, type_=_NumberList()))
+def among(column: InstrumentedAttribute[int], name: str, numbers: Sequence[int] | None = None) -> ColumnElement[Any]:
+    """Whether the column is in a list of whole numbers: those given, else those bound under the name when it is run."""
+    kind = _NumberList()
+    given = bindparam(name, type_=kind) if numbers is None else bindparam(name, list(numbers), type_=kind)
+    return _Among(column, given)
 
 
 class _NumberList(TypeDecorator[list[int]]):

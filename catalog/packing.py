@@ -232,10 +232,15 @@ def _seal(numbers: NDArray[np.uint8], halves: NDArray[np.uint8], singles: NDArra
     body = b"".join(
         (numbers.tobytes(), halves[0::2].tobytes(), halves[1::2].tobytes(), singles.tobytes(), doubles.tobytes())
     )
-    deflated = zlib.compress(body, _LEVEL)
-    if len(deflated) < len(body):
-        return _HEADER.pack(VERSION, _DEFLATED, len(numbers)) + deflated
-    return _HEADER.pack(VERSION, 0, len(numbers)) + body
+    return deflated(len(numbers), body)
+
+
+def deflated(n_numbers: int, body: bytes) -> bytes:
+    """A packed feature of a body that begins with so many bytes of whole numbers; the other way round of `inflated`."""
+    smaller = zlib.compress(body, _LEVEL)
+    if len(smaller) < len(body):
+        return _HEADER.pack(VERSION, _DEFLATED, n_numbers) + smaller
+    return _HEADER.pack(VERSION, 0, n_numbers) + body
 
 
 def inflated(packed: bytes) -> tuple[int, bytes]:

@@ -4,6 +4,7 @@ Every result of a harvest hangs on a *run*, one dictionary in one harvest, so th
 Counts are exact, times are UTC in ISO 8601, blobs are written by `packing.py`, `context_blocks.py` and `tokens.py`.
 """
 
+import sys
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Double, ForeignKey, Index, LargeBinary, MetaData, Text, UniqueConstraint
@@ -17,6 +18,8 @@ NAMES = {
 }
 KEYED = {"sqlite_with_rowid": False}
 NULLABLE_JSON = JSON(none_as_null=True)
+LEAST_LIVE = sys.float_info.min
+"""The least peak and mean of a feature that fired, so that the dead can be left out by a range of either."""
 
 
 class Base(DeclarativeBase):

@@ -29,6 +29,7 @@ class Vocabulary(Sequence[bytes]):
     offsets: NDArray[np.int64]
     special_ids: frozenset[int]
     _alone: dict[int, str | None] = field(default_factory=dict, repr=False)
+    _searched: list[str] = field(default_factory=list, repr=False)
 
     @classmethod
     def of(cls, tokenizer_hash: str, tokens: Sequence[bytes], special_ids: frozenset[int]) -> "Vocabulary":
@@ -91,6 +92,13 @@ class Vocabulary(Sequence[bytes]):
         """Whether the token's text is the same wherever it stands: its bytes are whole characters."""
         return self._decoded(token_id) is not None
 
+    def containing(self, text: str) -> list[int]:
+        """Ids of the tokens whose text alone contains the text, letter case ignored."""
+        if len(self._searched) < len(self):
+            self._searched[:] = [searchable(self.text(token_id)) for token_id in range(len(self))]
+        wanted = searchable(text)
+        return [token_id for token_id, each in enumerate(self._searched) if wanted in each]
+
     def to_bytes(self) -> bytes:
         """The vocabulary as it is stored: lengths and special ids as varints, then the bytes, deflated."""
         special = np.sort(np.fromiter(self.special_ids, dtype=np.int64, count=len(self.special_ids)))
@@ -110,6 +118,11 @@ class Vocabulary(Sequence[bytes]):
         n_special = int(numbers[1])
         offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(numbers[2 + n_special :])])
         return cls(tokenizer_hash, raw[end:], offsets, frozenset(numbers[2 : 2 + n_special].tolist()))
+
+
+def searchable(text: str) -> str:
+    """Text as it is compared when searching: letter case folded, without the zeros that PostgreSQL cannot hold."""
+    return text.casefold().replace("\x00", "")
 
 
 def _escape(raw: bytes) -> str:

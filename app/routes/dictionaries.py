@@ -40,7 +40,7 @@ def _page(slug: str, asked: ListQuery, site: Site, library: Library) -> Dictiona
     if harvest is None:
         source = DictionarySource(record, None, None, None, None)
         return dictionary_page(source, query, links=_links(site, asked, query, None), filters=asked.filters())
-    found = library.reader.features(replace(query, harvest=harvest.id))
+    found = library.features(record, replace(query, harvest=harvest.id))
     summary = library.reader.summary(harvest.id, slug)
     source = DictionarySource(record, harvest, summary, found, library.tokens(record))
     choices = harvest_choices(library.harvests(slug), harvest, href=partial(_address, site, slug))

@@ -94,9 +94,12 @@ class CatalogReader:
         """How often each token id occurs in what the harvest went through; None while it has not been written."""
         return harvests.token_counts(self._session, harvest_id)
 
-    def features(self, query: FeatureQuery) -> FeatureListPage:
-        """One page of a dictionary's features; an empty one where it has no harvest."""
-        return feature_lists.list_features(self._session, query)
+    def features(self, query: FeatureQuery, *, vocabulary: Vocabulary | None = None) -> FeatureListPage:
+        """One page of a dictionary's features; an empty one where it has no harvest.
+
+        vocabulary: of the dictionary's model. With it, features of a rare token are found by an index.
+        """
+        return feature_lists.list_features(self._session, query, vocabulary)
 
     def some_features(self, slug: str, indices: Iterable[int], harvest_id: str | None = None) -> list[FeatureSummary]:
         """The lines of those features that the harvest has, by index; none where there is no harvest."""

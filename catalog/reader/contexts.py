@@ -61,10 +61,9 @@ def _document_names(session: Session, harvest_id: str, numbers: set[int], kept: 
 @cache
 def _blocks_query() -> Any:
     """Blocks of contexts of a `harvest`, built once: building it costs more than running it."""
-    return (
-        select(ContextBlockRow.block, ContextBlockRow.payload)
-        .join(HarvestRow, HarvestRow.context_set_id == ContextBlockRow.context_set_id)
-        .where(HarvestRow.key == bindparam("harvest"), among(ContextBlockRow.block, "blocks"))
+    contexts = select(HarvestRow.context_set_id).where(HarvestRow.key == bindparam("harvest")).scalar_subquery()
+    return select(ContextBlockRow.block, ContextBlockRow.payload).where(
+        ContextBlockRow.context_set_id == contexts, among(ContextBlockRow.block, "blocks")
     )
 
 

@@ -13,9 +13,18 @@ from sqlalchemy.orm import Session
 from catalog.errors import BadRecord
 from catalog.packing import pack_many
 from catalog.records import FeatureRecord
-from catalog.schema import DictionaryRow, FeaturePageRow, FeatureRow, HarvestRow, ModelRow, RunRow, VocabularyRow
+from catalog.schema import (
+    LEAST_LIVE,
+    DictionaryRow,
+    FeaturePageRow,
+    FeatureRow,
+    HarvestRow,
+    ModelRow,
+    RunRow,
+    VocabularyRow,
+)
 from catalog.sparklines import sparklines
-from catalog.tokens import Vocabulary
+from catalog.tokens import Vocabulary, searchable
 from catalog.varints import encode_rows
 from catalog.writer.bulk import ShortTransactions
 from catalog.writer.upserts import upsert
@@ -26,6 +35,8 @@ Batch = TypeVar("Batch")
 Rows = TypeVar("Rows")
 _NO_TOKEN = -1
 _NO_IDS = np.zeros(0, dtype=np.int64)
+RowPair = tuple[dict[str, Any], dict[str, Any]]
+"""The narrow row of a feature and its packed one."""
 
 
 class FeatureWriter:
@@ -54,37 +65,15 @@ class FeatureWriter:
         """The longest that one transaction held the database, in seconds."""
         return self._transactions.longest_hold_s
 
-    def _rows(self, batch: list[FeatureRecord]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    def _rows(self, batch: list[FeatureRecord]) -> list[RowPair]:
         outside = [record.index for record in batch if not 0 <= record.index < self._d_sae]
         if outside:
             raise BadRecord(
                 f"Dictionary {self._slug!r} has features 0 to {self._d_sae - 1}; there is no feature {outside[0]}."
             )
-        lines = sparklines([(record.histogram_bins, record.histogram_counts) for record in batch])
-        pages = [
-            {**self._key(record), "payload": packed} for record, packed in zip(batch, pack_many(batch), strict=True)
-        ]
-        promoted = encode_rows([_NO_IDS if record.logits is None else record.logits.promoted_ids for record in batch])
-        narrow = [self._narrow(*parts) for parts in zip(batch, lines, promoted, strict=True)]
-        return list(zip(narrow, pages, strict=True))
+        return feature_rows(batch, run_id=self._run_id, vocabulary=self._vocabulary)
 
-    def _narrow(self, record: FeatureRecord, sparkline: bytes, promoted: bytes) -> dict[str, Any]:
-        top = likeliest_token(record)
-        return {
-            **self._key(record),
-            "tokens_fired": int(record.tokens_fired),
-            "peak": float(record.peak),
-            "mean": float(record.activation_sum) / record.tokens_fired if record.tokens_fired else 0.0,
-            "top_token": _NO_TOKEN if top is None else top,
-            "top_token_text": "" if top is None else _searchable(self._vocabulary.text(top)),
-            "promoted": promoted,
-            "sparkline": sparkline,
-        }
-
-    def _key(self, record: FeatureRecord) -> dict[str, Any]:
-        return {"run_id": self._run_id, "index": int(record.index)}
-
-    def _insert(self, rows: Sequence[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    def _insert(self, rows: Sequence[RowPair]) -> None:
         upsert(self._session, FeatureRow, [narrow for narrow, _ in rows])
         upsert(self._session, FeaturePageRow, [page for _, page in rows])
 
@@ -106,14 +95,35 @@ def _ahead(pool: Executor, work: Callable[[Batch], Rows], batches: Iterable[Batc
         yield waiting.popleft().result()
 
 
+def feature_rows(batch: Sequence[FeatureRecord], *, run_id: int, vocabulary: Vocabulary) -> list[RowPair]:
+    """What the catalog stores of each feature, by column. Raises BadRecord where a record contradicts itself."""
+    lines = sparklines([(record.histogram_bins, record.histogram_counts) for record in batch])
+    promoted = encode_rows([_NO_IDS if record.logits is None else record.logits.promoted_ids for record in batch])
+    rows = []
+    for record, line, effects, packed in zip(batch, lines, promoted, pack_many(batch), strict=True):
+        key = {"run_id": run_id, "index": int(record.index)}
+        narrow = {**key, **_listed(record, vocabulary), "promoted": effects, "sparkline": line}
+        rows.append((narrow, {**key, "payload": packed}))
+    return rows
+
+
+def _listed(record: FeatureRecord, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What lists sort and filter by. What fires is above 0, so that lists of live features begin where the dead end."""
+    least = LEAST_LIVE if record.tokens_fired else 0.0
+    top = likeliest_token(record)
+    return {
+        "tokens_fired": int(record.tokens_fired),
+        "peak": max(float(record.peak), least),
+        "mean": max(float(record.activation_sum) / max(record.tokens_fired, 1), least),
+        "top_token": _NO_TOKEN if top is None else top,
+        "top_token_text": "" if top is None else searchable(vocabulary.text(top)),
+    }
+
+
 def likeliest_token(record: FeatureRecord) -> int | None:
     """The token on which most of the feature's firings are, or None where there are no statistics."""
     recall = record.tokens.recall
     return int(record.tokens.token_ids[np.argmax(recall)]) if len(recall) else None
-
-
-def _searchable(text: str) -> str:
-    return text.casefold().replace("\x00", "")
 
 
 def _find(session: Session, harvest_id: str, slug: str) -> tuple[int, int, Vocabulary]:

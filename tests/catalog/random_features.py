@@ -215,10 +215,10 @@ def fill(engine: Engine) -> SmallCatalog:
     return SmallCatalog(engine, written)
 
 
-def begin(writer: CatalogWriter) -> None:
+def begin(writer: CatalogWriter, *, d_sae: int = D_SAE) -> None:
     """A model, its vocabulary, a dictionary, a corpus and a running harvest."""
     writer.add_model(model_record())
     writer.add_vocabulary(VOCABULARY)
-    writer.add_dictionary(dictionary_record())
+    writer.add_dictionary(dictionary_record(d_sae=d_sae))
     writer.add_corpus(corpus_record())
     writer.add_harvest(harvest_record())
