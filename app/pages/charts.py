@@ -21,6 +21,8 @@ CHART_WIDTH = 320
 CHART_HEIGHT = 96
 LINEAR_SLICES = 24
 LOG_BARS = 40
+MOST_BARS = 64
+"""More are so narrow that the gaps between them would not be seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +106,13 @@ def position_chart(values: NDArray[np.number], labels: tuple[str, str], *, show:
 
 
 def sparkline(values: bytes, *, width: int = 96, height: int = 20) -> str:
-    """The small histogram of a list's line as an SVG path; empty when there is nothing to draw."""
-    if not any(values):
-        return ""
-    step = width / len(values)
+    """The small histogram of a list's line as an SVG path; empty when there is nothing to draw.
+
+    A stroke a bar, as wide as the style sheet says, in whole units: a page of the list has fifty of these.
+    """
+    step = width / max(len(values), 1)
     bars = (
-        f"M{i * step:.4g} {height}v{-max(1.0, value / 255 * height):.3g}h{step - 0.8:.3g}V{height}z"
+        f"M{(i + 0.5) * step:.4g} {height}V{height - max(1, round(value / 255 * height))}"
         for i, value in enumerate(values)
         if value
     )
@@ -137,9 +140,19 @@ def _bars(places: NDArray[np.number], heights: NDArray[np.float64], y: Scale) ->
     top = float(heights.max(initial=0.0))
     if top <= 0:
         return ""
+    if len(heights) > MOST_BARS:
+        return _outline(places, np.where(heights > 0, _heights(heights, top, y), 0.0))
     starts = _bar_starts(tuple(((places - places[0]) / (places[-1] - places[0])).tolist()))
     columns = zip(starts, heights.tolist(), _heights(heights, top, y).tolist(), strict=True)
     return "".join([f"{start}{height:.3g}{end}" for (start, end), value, height in columns if value > 0])
+
+
+def _outline(places: NDArray[np.number], tall: NDArray[np.float64]) -> str:
+    """The outline of bars without gaps, in whole units of height: half as long as a path of that many bars."""
+    ends = ((places[1:] - places[0]) / (places[-1] - places[0]) * CHART_WIDTH).tolist()
+    tops = np.round(CHART_HEIGHT - tall).astype(int).tolist()
+    steps = "".join([f"V{top}H{end:.4g}" for top, end in zip(tops, ends, strict=True)])
+    return f"M0 {CHART_HEIGHT}{steps}V{CHART_HEIGHT}z"
 
 
 @lru_cache(maxsize=256)

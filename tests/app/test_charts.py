@@ -62,3 +62,16 @@ def test_densities_are_named_in_words():
 def test_a_sparkline_of_nothing_draws_nothing():
     assert charts.sparkline(bytes(24)) == ""
     assert charts.sparkline(bytes([0, 255])).count("M") == 1
+
+
+def test_a_sparkline_has_a_stroke_for_each_slice_that_is_not_empty():
+    assert charts.sparkline(bytes([0, 255, 1]), width=12, height=20) == "M6 20V0M10 20V19"
+
+
+def test_many_bars_are_one_outline_with_a_step_for_each():
+    values = np.array([0, 1, 4, 2] * 25)
+    path = charts.position_chart(values, ("1", "100"), show=str).path
+    tops, ends = zip(*re.findall(r"V(\d+)H([\d.]+)", path), strict=True)
+    assert [charts.CHART_HEIGHT - int(top) for top in tops] == [0, 24, 96, 48] * 25
+    assert [float(end) for end in ends] == pytest.approx([charts.CHART_WIDTH / 100 * (i + 1) for i in range(100)])
+    assert path.startswith("M0 96V") and path.endswith("V96z")
