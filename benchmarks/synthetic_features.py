@@ -28,10 +28,12 @@ from catalog.records import (
 DENSITY_SIGMA = 1.5
 ACTIVATION_SIGMA = 0.7
 BURST_SHAPE = 0.5
+LEAST_DENSITY = 1e-12
 N_TOP, N_SAMPLE, N_LISTED, N_EFFECTS, LOGIT_BINS = 20, 128, 10, 10, 40
 N_BANDS, SHOWN_A_BAND, RESERVED_A_BAND = 5, 5, 2
 COACTIVATION_TOKENS = 262_144
 TOKENS_A_DOCUMENT = 1_000
+SHARE_SPACED, SHARE_SIGNS, SIGNS = 0.6, 0.05, b"\n<>&\"'(){}.,;:=_"
 _LEAST_TOKEN = 1
 _NORMAL = NormalDist()
 _EDGE_SHARES = np.array([_NORMAL.cdf(np.log(edge) / ACTIVATION_SIGMA) for edge in bin_edges().tolist()])
@@ -64,11 +66,15 @@ class SyntheticHarvest:
         return -(-self.n_contexts // self.contexts_a_document)
 
     def vocabulary(self) -> list[bytes]:
-        """Tokens of one to eight letters, after a BOS."""
+        """Tokens of one to eight letters, most of them behind a space and a few of signs, after a BOS."""
         rng = np.random.default_rng(self.seed)
         letters = rng.integers(97, 123, (self.d_vocab - 1, 8), dtype=np.uint8)
-        lengths = rng.integers(1, 9, self.d_vocab - 1).tolist()
-        return [b"<bos>", *(row[:length].tobytes() for row, length in zip(letters, lengths, strict=True))]
+        lengths = rng.integers(1, 9, self.d_vocab - 1)
+        letters[rng.random(self.d_vocab - 1) < SHARE_SPACED, 0] = ord(" ")
+        signs = np.flatnonzero(rng.random(self.d_vocab - 1) < SHARE_SIGNS)
+        letters[signs, 0] = rng.choice(np.frombuffer(SIGNS, dtype=np.uint8), len(signs))
+        lengths[signs] = 1
+        return [b"<bos>", *(row[:length].tobytes() for row, length in zip(letters, lengths.tolist(), strict=True))]
 
     def context_batches(self, size: int = 4_096) -> Iterator[ContextBatch]:
         """All contexts, with tokens of Zipf frequencies and no repetition, which deflate less well than text."""
@@ -91,7 +97,11 @@ class SyntheticHarvest:
     def features(self) -> Iterator[FeatureRecord]:
         """Every feature in turn."""
         for index, density in enumerate(self.densities().tolist()):
-            yield _Feature(self, index, density).record()
+            yield self.feature(index, density)
+
+    def feature(self, index: int, density: float) -> FeatureRecord:
+        """One feature that fires on so large a share of tokens, drawn by the seed and its index."""
+        return _Feature(self, index, density).record()
 
 
 class _Feature:
@@ -143,7 +153,7 @@ class _Feature:
 
     def _burst_sizes(self) -> tuple[NDArray[np.float64], float]:
         """Distribution of the number of firings in a firing context, 1 to n_text, and the share of silent ones."""
-        mean = self.n_text * self.density
+        mean = self.n_text * max(self.density, LEAST_DENSITY)
         k = np.arange(self.n_text)
         ratio = (k + BURST_SHAPE) / (k + 1) * mean / (mean + BURST_SHAPE)
         is_silent = (BURST_SHAPE / (BURST_SHAPE + mean)) ** BURST_SHAPE
