@@ -12,7 +12,6 @@ from catalog.errors import BadQuery
 
 LONGEST_ADDRESS = 4_000
 USUAL: Mapping[str, str] = {"new_tokens": "60", "temperature": "1", "top_k": "0", "top_p": "1", "seed": "0"}
-MOST_ROWS = 64
 GREATEST_SEED = 2**63 - 1
 
 
@@ -68,7 +67,7 @@ def read_steer_state(items: Iterable[tuple[str, str]]) -> SteerState:
     ]
     return SteerState(
         text=plain_text(last.get("text", "")),
-        rows=tuple(rows[:MOST_ROWS]),
+        rows=tuple(rows),
         numbers={name: last.get(name, "").strip() or usual for name, usual in USUAL.items()},
         is_draft=bool(last.get("draft")),
     )

@@ -21,10 +21,11 @@ from app.pages.live_problem import live_problem
 from app.pages.probe import ProbePage, choices_of, effects_table, logits_table
 from app.pages.steer import SteerPage, shown_text, steer_page, written_text
 from app.people.rules import VIEWERS
-from catalog.errors import CatalogError
+from catalog.errors import BadQuery, CatalogError
 from catalog.records import DictionaryRecord
 
 router = APIRouter(include_in_schema=False, dependencies=[VIEWERS])
+MOST_FIELDS = 1000
 Fields = list[tuple[str, str]]
 
 
@@ -61,7 +62,10 @@ async def show_logits(request: Request, site: SiteOf) -> Response:
 async def _fields(request: Request, site: Site) -> Fields:
     """What a form or an address carries."""
     body = await read_body(request, limit=site.settings.live_body_bytes)
-    typed = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=1000)
+    try:
+        typed = parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=MOST_FIELDS)
+    except ValueError as error:
+        raise BadQuery(f"The form has more than {MOST_FIELDS} fields; name fewer features.") from error
     return [*request.query_params.multi_items(), *typed]
 
 

@@ -75,6 +75,7 @@ def test_a_draft_is_shown_and_not_run(client: TestClient):
         ({"value": ["much"]}, 422, "expected a number"),
         ({"mode": ["double"]}, 422, "'double' is nothing to do with a feature"),
         ({"temperature": "warm"}, 422, "Temperature is 'warm'"),
+        ({"feature": [f"{SAE}/{n % 20 + 2}" for n in range(70)]}, 413, "70 edits; the limit is 64"),
         ({"new_tokens": "0"}, 422, "Tokens to write is '0'"),
         ({"new_tokens": "9999"}, 413, "the limit is 512"),
         ({"text": "a" * 140_000}, 413, "140,001 tokens; the limit is 131,072"),
@@ -87,6 +88,12 @@ def test_what_cannot_be_asked_is_told_beside_the_form_that_is_kept(client, chang
     assert response.status_code == status
     assert words in page.select_one("#answer [role=alert]").text
     assert page.select_one("textarea").text.strip() == form["text"]
+
+
+def test_a_form_without_end_is_refused(client: TestClient):
+    response = client.post("/live/steer", data={**FORM, "feature": ["x/1"] * 2000})
+    assert response.status_code == 400
+    assert "more than 1000 fields" in response.text
 
 
 def test_text_of_people_is_shown_and_not_obeyed(client: TestClient):

@@ -19,6 +19,7 @@ from worker.live.dictionary import LiveDictionary
 from worker.live.errors import LiveError
 
 N_PUSHED = 8
+BLOCK_BYTES = 64 * 2**20
 PARTS = ("bias", "error", "rest", "constant")
 
 
@@ -149,7 +150,11 @@ class _Readout:
         # The norm divides by one number, which is found from what it made rather than from its own rule.
         self._scale = (whole @ normed) / (whole @ whole) if gain is not None else torch.ones(())
 
-    def logits(self, streams: Float[Tensor, "part d_model"]) -> Float[Tensor, "part d_vocab"]:
+    @property
+    def d_vocab(self) -> int:
+        return self._path.W_U.shape[1]
+
+    def logits(self, streams: Float[Tensor, "*part d_model"]) -> Float[Tensor, "*part d_vocab"]:
         """What each part adds."""
         return (self._centred(streams) * self._gain * self._scale.to(streams.device)) @ self._path.W_U
 
@@ -170,27 +175,36 @@ def _told(
     targets: tuple[int, ...],
     most_features: int,
 ) -> Attribution:
-    of_features = readout.logits(streams.of_features)
+    rows = streams.of_features
+    order = torch.argsort(_spreads(rows, readout), descending=True, stable=True).tolist()
+    shown, hidden = order[:most_features], order[most_features:]
     others = readout.logits(torch.stack([streams.bias, streams.error, streams.rest]))
     parts = dict(zip(PARTS, [*others, readout.constant], strict=True))
-    spread = (of_features - of_features.mean(-1, keepdim=True)).norm(dim=-1)
-    order = torch.argsort(spread, descending=True, stable=True).tolist()
-    shown, hidden = order[:most_features], order[most_features:]
-    total = of_features.sum(0) + torch.stack(list(parts.values())).sum(0)
-    log_probabilities = logits.log_softmax(-1)
+    total = readout.logits(rows.sum(0)) + torch.stack(list(parts.values())).sum(0)
     return Attribution(
         targets=targets,
         logits=tuple(logits[list(targets)].tolist()),
-        log_probabilities=tuple(log_probabilities[list(targets)].tolist()),
+        log_probabilities=tuple(logits.log_softmax(-1)[list(targets)].tolist()),
         mean_logit=float(logits.mean()),
         features=tuple(
-            (streams.features[at], streams.activations[at], _contribution(of_features[at], targets)) for at in shown
+            (streams.features[at], streams.activations[at], _contribution(readout.logits(rows[at]), targets))
+            for at in shown
         ),
-        others=_contribution(of_features[hidden].sum(0), targets) if hidden else None,
+        others=_contribution(readout.logits(rows[hidden].sum(0)), targets) if hidden else None,
         n_others=len(hidden),
         parts={name: _contribution(row, targets) for name, row in parts.items()},
         gap=float((total - logits).abs().max()),
     )
+
+
+def _spreads(rows: Float[Tensor, "feature d_model"], readout: _Readout) -> Float[Tensor, " feature"]:
+    """How far each row spreads the logits about their mean, a block of features at a time: thousands may be on."""
+    block = max(1, BLOCK_BYTES // (4 * readout.d_vocab))
+    found = [torch.empty(0, device=rows.device)]
+    for start in range(0, len(rows), block):
+        added = readout.logits(rows[start : start + block])
+        found.append((added - added.mean(-1, keepdim=True)).norm(dim=-1))
+    return torch.cat(found)
 
 
 def _contribution(row: Float[Tensor, " d_vocab"], targets: Sequence[int]) -> Contribution:

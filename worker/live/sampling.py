@@ -28,7 +28,9 @@ def choose(logits: Float[Tensor, "text d_vocab"], sampling: Sampling, *, step: i
     """
     if sampling.temperature == 0:
         return logits.argmax(-1).tolist()
-    scaled = _only_likely(logits.float() / sampling.temperature, sampling)
+    # Taken from the greatest first, so that a temperature near 0 makes no two of them infinite.
+    below = logits.float() - logits.float().amax(-1, keepdim=True)
+    scaled = _only_likely(below / sampling.temperature, sampling)
     noise = np.random.default_rng([sampling.seed, step]).gumbel(size=logits.shape[1])
     return (scaled + torch.from_numpy(noise.astype(np.float32)).to(scaled.device)).argmax(-1).tolist()
 

@@ -10,6 +10,7 @@ import torch
 from tests.tiny import tiny_dictionary
 from tests.worker.live.conftest import live
 from tests.worker.lm.conftest import write_model
+from worker.live import attribution
 from worker.live.attribution import attribute
 from worker.live.errors import LiveError
 from worker.lm.model import LanguageModel, load_language_model
@@ -103,6 +104,16 @@ def test_what_a_feature_pushes_is_what_it_adds_beyond_the_mean(models):
         assert each.up[0].amount == pytest.approx(added.max() - added.mean(), abs=1e-4)
     spreads = [np.std(each.on_targets) for _, _, each in found.features]
     assert spreads == sorted(spreads, reverse=True)
+
+
+def test_blocks_of_features_change_nothing(models, monkeypatch):
+    model = models["gpt2", "raw"]
+    ready = live(dictionary_for(model, HOOKS[0]), model)
+    whole = attribute(ready, TOKENS, position=4, targets=[], most_features=100)
+    monkeypatch.setattr(attribution, "BLOCK_BYTES", 1)
+    blocks = attribute(ready, TOKENS, position=4, targets=[], most_features=100)
+    assert [feature for feature, _, _ in blocks.features] == [feature for feature, _, _ in whole.features]
+    assert np.allclose(summed(blocks), summed(whole), atol=1e-5)
 
 
 def test_the_likeliest_tokens_are_told_beside_the_targets(models):

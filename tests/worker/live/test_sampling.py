@@ -24,6 +24,8 @@ def test_tokens_are_chosen_as_often_as_they_are_likely():
 
 def test_temperature_zero_takes_the_likeliest():
     assert choose(LOGITS.flip(-1), Sampling(temperature=0), step=3) == [4]
+    for nearly in (1e-3, 1e-30, 1e-320):
+        assert choose(LOGITS.flip(-1), Sampling(temperature=nearly, top_p=0.9), step=3) == [4]
 
 
 def test_only_the_k_likeliest_are_chosen():
