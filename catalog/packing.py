@@ -35,6 +35,7 @@ VERSION = 1
 _DEFLATED = 1
 _HEADER = struct.Struct("<BBI")
 _LEVEL = 1
+_HISTOGRAM = layout.HEAD.index("histogram")
 
 
 def pack(record: FeatureRecord) -> bytes:
@@ -73,11 +74,34 @@ def unpack(packed: bytes) -> FeatureRecord:
         raise CorruptRow(f"A packed feature is damaged: {error}.") from error
 
 
-def unpack_histogram(packed: bytes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """What `unpack` gives as histogram_bins and histogram_counts, without the rest. Raises CorruptRow as it does."""
-    numbers, _ = _open(packed)
+def unpack_histograms(packed: Sequence[bytes]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """What `unpack` gives of each as histogram_bins and histogram_counts, many times faster: they stand in front.
+
+    Raises CorruptRow where bytes are damaged.
+    """
+    runs = [_number_bytes(each) for each in packed]
+    data = b"".join(runs)
+    numbers = decode_varints(data)
+    n_before = np.cumsum(np.frombuffer(data, dtype=np.uint8) < 0x80, dtype=np.int64)
+    ends = np.cumsum([len(run) for run in runs], dtype=np.int64)
+    return [_histogram(part) for part in _slices(numbers, n_before[ends - 1])] if runs else []
+
+
+def _number_bytes(packed: bytes) -> bytes:
+    """The bytes of the whole numbers, which end with one of theirs."""
+    n_numbers, is_deflated, body = _header(packed)
+    try:
+        numbers = zlib.decompressobj().decompress(body, n_numbers) if is_deflated else body[:n_numbers]
+    except zlib.error as error:
+        raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+    if len(numbers) < n_numbers or not n_numbers or numbers[-1] >= 0x80:
+        raise CorruptRow("A packed feature is cut off.")
+    return numbers
+
+
+def _histogram(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     first = len(layout.HEAD)
-    n_bins = int(numbers[layout.HEAD.index("histogram")])
+    n_bins = int(numbers[_HISTOGRAM]) if len(numbers) > first else 0
     if len(numbers) < first + 2 * n_bins:
         raise CorruptRow("A packed feature is cut off.")
     return np.cumsum(numbers[first : first + n_bins]), numbers[first + n_bins : first + 2 * n_bins]
@@ -248,15 +272,21 @@ def inflated(packed: bytes) -> tuple[int, bytes]:
 
     Raises CorruptRow where they are damaged or of another version.
     """
+    n_numbers, is_deflated, body = _header(packed)
+    try:
+        return n_numbers, zlib.decompress(body) if is_deflated else body
+    except zlib.error as error:
+        raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+
+
+def _header(packed: bytes) -> tuple[int, bool, bytes]:
+    """How many bytes of whole numbers there are, whether what follows is deflated, and what follows."""
     if len(packed) < _HEADER.size:
         raise CorruptRow(f"A packed feature has {len(packed)} bytes, fewer than its header.")
     version, flags, n_numbers = _HEADER.unpack_from(packed)
     if version != VERSION:
         raise CorruptRow(f"A packed feature is of version {version}; this code reads {VERSION}. Update the code.")
-    try:
-        return n_numbers, zlib.decompress(packed[_HEADER.size :]) if flags & _DEFLATED else packed[_HEADER.size :]
-    except zlib.error as error:
-        raise CorruptRow(f"A packed feature is damaged: {error}.") from error
+    return n_numbers, bool(flags & _DEFLATED), packed[_HEADER.size :]
 
 
 def _open(packed: bytes) -> tuple[NDArray[np.int64], bytes]:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 
 from catalog.among import among
 from catalog.errors import NotFound
-from catalog.packing import unpack, unpack_histogram, without_reserve
+from catalog.packing import unpack, unpack_histograms, without_reserve
 from catalog.reader.contexts import by_ids
 from catalog.reader.dictionaries import dictionary_record, one_dictionary
 from catalog.reader.examples import number_of
@@ -97,8 +97,9 @@ def histograms(
         return {}
     pages = select(FeaturePageRow.index, FeaturePageRow.payload)
     wanted = pages.where(FeaturePageRow.run_id == run.id, among(FeaturePageRow.index, "indices"))
-    rows = session.execute(wanted, {"indices": [int(i) for i in indices]})
-    return {index: unpack_histogram(payload) for index, payload in rows}
+    rows = session.execute(wanted, {"indices": [int(i) for i in indices]}).all()
+    unpacked = unpack_histograms([payload for _, payload in rows])
+    return {row[0]: histogram for row, histogram in zip(rows, unpacked, strict=True)}
 
 
 def previous_live(session: Session, place: Place) -> int | None:

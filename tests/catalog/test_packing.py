@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from catalog.errors import BadRecord, CorruptRow
-from catalog.packing import pack, pack_many, unpack, without_reserve
+from catalog.packing import pack, pack_many, unpack, unpack_histograms, without_reserve
 from catalog.records import ContextSet, FeatureRecord
 from catalog.storage_steps import LOG_RELATIVE_ERROR, MEAN_RELATIVE_ERROR, SIGNED_TOP, TOP
 from tests.catalog.random_features import feature
@@ -166,3 +166,19 @@ def test_pages_get_a_record_without_its_reserve():
     record = without_reserve(feature(3))
     assert not len(record.reserve.contexts.context_ids) and not len(record.reserve.controls.context_ids)
     assert len(record.top.context_ids)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(records(), max_size=4))
+def test_histograms_alone_are_those_of_the_whole_records(drawn: list[FeatureRecord]):
+    packed = pack_many(drawn)
+    for alone, each in zip(unpack_histograms(packed), map(unpack, packed), strict=True):
+        np.testing.assert_array_equal(alone[0], each.histogram_bins)
+        np.testing.assert_array_equal(alone[1], each.histogram_counts)
+
+
+@pytest.mark.parametrize("place", [0, 3, 7, 40])
+def test_histograms_of_bytes_that_are_cut_off_are_refused(place: int):
+    packed = pack(feature(5))
+    with pytest.raises(CorruptRow):
+        unpack_histograms([packed, packed[:place]])

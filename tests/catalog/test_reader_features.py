@@ -58,3 +58,24 @@ def test_pages_forwards_and_backwards_show_every_feature_once(catalog: SmallCata
         densities = [row.density for page in pages for row in page.features]
         assert densities == sorted(densities, reverse=order == "desc")
         assert max(densities) == max(record.tokens_fired for record in catalog.features) / N_TOKENS
+
+
+def test_some_features_are_read_together_as_each_alone(catalog: SmallCatalog):
+    wanted = [7, 3, 0, D_SAE - 1, D_SAE + 5, 7]
+    there = [0, 3, 7, D_SAE - 1]
+    with session_scope(catalog.engine) as session:
+        reader = CatalogReader(session)
+        lines = reader.some_features("tiny-sae", wanted)
+        scales = reader.feature_scales("tiny-sae", wanted)
+        histograms = reader.histograms("tiny-sae", wanted)
+        listed = {row.index: row for row in reader.features(FeatureQuery("tiny-sae", limit=500)).features}
+        assert reader.some_features("tiny-sae", []) == []
+        assert reader.histograms("tiny-sae", []) == {}
+    assert lines == [listed[index] for index in there]
+    assert (scales.harvest, scales.tokens, scales.indices.tolist()) == ("first", N_TOKENS, there)
+    assert scales.tokens_fired.tolist() == [catalog.features[index].tokens_fired for index in there]
+    assert scales.peaks.tolist() == pytest.approx([catalog.features[index].peak for index in there], rel=1e-6)
+    assert set(histograms) == set(there)
+    for index in there:
+        np.testing.assert_array_equal(histograms[index][0], catalog.features[index].histogram_bins)
+        np.testing.assert_array_equal(histograms[index][1], catalog.features[index].histogram_counts)
