@@ -40,6 +40,8 @@ FINISHED = ("complete", "replaced")
 ROWS_AT_ONCE = 256
 _UNSAID = frozenset({"id", "run_id", "harvest_id", "dictionary_id", "model_id", "corpus_id", "context_set_id"})
 _TIMES = frozenset({"created_at", "finished_at", "key", "job_id"})
+# Of a harvest's plan: what decides how the work is shared out and no number.
+_OF_THE_WORK = frozenset({"passes", "memory_limit"})
 Progress = Callable[[str, int], None]
 
 
@@ -191,6 +193,7 @@ def _finished(session: Session) -> list[_Finished]:
     for row, *read in session.execute(query):
         runs = _runs(session, row.id)
         said = _said(row) | {"read": read, "runs": [[identity, summary] for _, identity, summary in runs]}
+        said["plan"] = {name: value for name, value in row.plan.items() if name not in _OF_THE_WORK}
         found.append(_Finished(said, row.id, tuple(run_id for run_id, *_ in runs)))
     return sorted(found, key=lambda harvest: _line(harvest.said))
 

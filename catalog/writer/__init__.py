@@ -1,6 +1,6 @@
 """The door through which everything is written. The SQL is in the files beside this one, a file per noun."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -130,7 +130,7 @@ class CatalogWriter:
         harvests.set_token_counts(self._session, harvest_id, counts)
 
     def add_contexts(
-        self, harvest_id: str, batches: Iterable[ContextBatch], *, document_names: Mapping[int, str]
+        self, harvest_id: str, batches: Iterable[ContextBatch], *, document_names: Mapping[int, str] | Sequence[str]
     ) -> int:
         """Stores contexts and the names of their documents in bulk; how many contexts there were.
 

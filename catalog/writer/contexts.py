@@ -18,7 +18,11 @@ Blocks = dict[int, dict[int, StoredContext]]
 
 
 def add_contexts(
-    session: Session, harvest_id: str, batches: Iterable[ContextBatch], *, document_names: Mapping[int, str]
+    session: Session,
+    harvest_id: str,
+    batches: Iterable[ContextBatch],
+    *,
+    document_names: Mapping[int, str] | Sequence[str],
 ) -> int:
     """Stores contexts beside those that are there; how many were given."""
     context_set_id, corpus_id = _context_set(session, harvest_id)
@@ -58,7 +62,7 @@ def _context_set(session: Session, harvest_id: str) -> tuple[int, int]:
     return row[0], row[1]
 
 
-def _document_rows(corpus_id: int, numbers: set[int], names: Mapping[int, str]) -> list[dict[str, Any]]:
+def _document_rows(corpus_id: int, numbers: set[int], names: Mapping[int, str] | Sequence[str]) -> list[dict[str, Any]]:
     return [
         {"corpus_id": corpus_id, "number": number, "name": names[number].replace("\x00", "")}
         for number in sorted(numbers)

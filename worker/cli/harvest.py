@@ -2,9 +2,11 @@
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 from worker.cli.asking import ask, open_ledger
-from worker.cli.options import add_following, positive, verb_parser
+from worker.cli.dry_run import dry_run
+from worker.cli.options import add_following, memory_size, positive, verb_parser
 from worker.cli.output import Output
 from worker.jobs.corpus_spec import absolute_spec, corpus_name
 from worker.jobs.errors import JobError
@@ -23,13 +25,17 @@ A finished harvest can grow: --add-tokens goes on in its corpus where it stopped
 behind it. Only the new text goes through the model, and the result is that of one harvest of all of it. The
 harvest that grows stays readable until the grown one is complete, which then takes its place.
 
+--dry-run says beforehand what a harvest takes, and does nothing else.
+
 Harvests of one dictionary on different corpora are kept beside each other, and its pages offer the choice.
 
 The harvest is a durable job: kill anything at any time, start a worker again, and it goes on where it was."""
 
 EXAMPLES = """featurescope harvest my-sae --corpus python-stdlib
 featurescope harvest my-sae my-neurons --corpus ./texts --max-tokens 10M
+featurescope harvest my-sae --corpus ./texts --max-tokens 10M --dry-run
 featurescope harvest my-sae --corpus ./texts --features 0-4095,5000
+featurescope harvest my-sae my-neurons --corpus ./texts --memory-limit 4GiB
 featurescope harvest my-sae --add-tokens 10M
 featurescope harvest my-sae --add-corpus ./more-texts
 featurescope harvest my-sae --corpus ./texts --corpus 'chats.jsonl?field=messages' --detach
@@ -50,11 +56,12 @@ def main(argv: Sequence[str]) -> int:
     if len(groups) > 1:
         listed = "; ".join(", ".join(group) for group in groups)
         output.say(f"They differ in model or conventions, so the corpus is gone through {len(groups)} times: {listed}.")
+    asked = [_growth(ledger, options, group) if _grows(options) else _anew(options, group) for group in groups]
+    if options.dry_run:
+        return dry_run(settings, ledger, [request for _, request in asked], output=output)
     jobs = []
-    for group in groups:
-        title, request = _growth(ledger, options, group) if _grows(options) else _anew(options, group)
-        asked = to_json(request)
-        jobs.append(ask(settings, "harvest", asked, title=title, following=options, output=output))
+    for title, request in asked:
+        jobs.append(ask(settings, "harvest", to_json(request), title=title, following=options, output=output))
         output.say(jobs[-1].message)
     told = [{"job": job.id, "status": job.status, "message": job.message} for job in jobs]
     output.result({**told[0], "jobs": told})
@@ -79,6 +86,19 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--sample", type=positive, default=128, help="contexts sampled a feature (default %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the samples (default %(default)s)")
     parser.add_argument("--shard-tokens", type=positive, help="size of the pieces that workers share out")
+    parser.add_argument(
+        "--memory-limit",
+        type=memory_size,
+        metavar="SIZE",
+        help="most memory that a worker may hold meanwhile, such as 4GiB (default: FEATURESCOPE_MEMORY_LIMIT of the "
+        "worker, else none); what does not fit is refused beforehand",
+    )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="only say what time, memory and disk it would take, after a trial of a few batches on this machine, with "
+        "the device and dtype that a worker here would use; the catalog and the store stay as they are",
+    )
     parser.add_argument("--again", action="store_true", help="harvest although the same harvest is complete")
     growing = parser.add_argument_group("adding to a finished harvest; all other choices stay as they were")
     growing.add_argument("--add-tokens", type=positive, metavar="N", help="go on for so many tokens of its corpus")
@@ -119,6 +139,7 @@ def _anew(options: argparse.Namespace, dictionaries: tuple[str, ...]) -> tuple[s
         shard_tokens=options.shard_tokens,
         features=options.features,
         again=options.again,
+        memory_limit=options.memory_limit,
     )
     over = " + ".join(corpus_name(each) for each in options.corpus)
     return f"Harvest of {', '.join(dictionaries)} over {over}", request
@@ -130,7 +151,7 @@ def _growth(ledger: Ledger, options: argparse.Namespace, dictionaries: tuple[str
         base = reader.harvest(options.harvest) if options.harvest else reader.dictionary(dictionaries[0]).harvest
         if base is None:
             raise JobError(f"{dictionaries[0]!r} has no harvest yet that could grow. Make one with --corpus.")
-        request = growth_request(reader, base, dictionaries, added)
+        request = replace(growth_request(reader, base, dictionaries, added), memory_limit=options.memory_limit)
     more = [f"{options.add_tokens:,} tokens"] if options.add_tokens else []
     more += [corpus_name(each) for each in options.add_corpus or ()]
     return f"Harvest {base.id} of {', '.join(dictionaries)} grows by {' and '.join(more)}", request

@@ -4,6 +4,8 @@ import argparse
 from typing import Any
 
 from catalog.records import HIGHEST_PRIORITY
+from worker.jobs.errors import JobError
+from worker.jobs.sizes import parse_size
 
 
 def verb_parser(verb: str, says: str, *, examples: str = "") -> argparse.ArgumentParser:
@@ -34,6 +36,14 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not above 0")
     return number
+
+
+def memory_size(text: str) -> int:
+    """A size of memory in bytes: 900MiB, 4GiB."""
+    try:
+        return parse_size(text, name="the limit")
+    except JobError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def priority_number(text: str) -> int:

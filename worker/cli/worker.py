@@ -19,6 +19,8 @@ FEATURESCOPE_STORE=s3://bucket/x  where workers share corpora and partial result
 FEATURESCOPE_DEVICE=cuda:1      the device of this worker (default: the first GPU, else the CPU)
 FEATURESCOPE_DTYPE=float32      bfloat16 or float32 (default: the faster one here)
 FEATURESCOPE_DEVICE_JOBS=2      pieces of work at a time on the device (default 1)
+FEATURESCOPE_MEMORY_LIMIT=4GiB  most memory that a harvest may make this worker hold: decides how much goes through
+                                the model at once, and refuses beforehand what does not fit (default: no limit)
 FEATURESCOPE_WORKER_METRICS_PORT=9101   answer Prometheus on this port of this machine (default: off)
 FEATURESCOPE_LIVE_PORT=9200     where the app asks this worker for live inference (default: a free port of this
                                 machine; FEATURESCOPE_LIVE_HOST=0.0.0.0 for an app on another, FEATURESCOPE_LIVE=no

@@ -1,6 +1,6 @@
 """Harvests one shard: each batch of contexts once through the model, for all dictionaries."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +15,7 @@ from worker.harvest.edges import EdgeDocuments
 from worker.harvest.encode import Encoder, HarvestWeights
 from worker.harvest.errors import HarvestError
 from worker.harvest.firings import firings_of
-from worker.harvest.memory import check_memory
-from worker.harvest.partial import is_done, partial_path, save_partial
+from worker.harvest.partial import Arrays, is_done, partial_path, save_partial
 from worker.harvest.plan import HarvestPlan, pool_ids, shard_batches
 from worker.harvest.reducers import Reducers
 from worker.harvest.subset import Numbers, SubsetEncoder, features_of
@@ -72,14 +71,12 @@ def harvest_shard(
 
     on_progress: called after each batch with the shard's text tokens done and in all.
     save: given what writes the result, calls it, more than once where there was no room at first.
-    Raises HarvestError where the dictionaries do not share the plan's conventions, the memory limit
-    is too low, or the result cannot be written.
+    Raises HarvestError where the dictionaries do not share the plan's conventions, or the result cannot be written.
     """
     path = partial_path(folder, shard)
     if is_done(path, plan.digest):
         return
     _check_conventions(plan, dictionaries)
-    check_memory(plan, [len(features_of(plan.options.features, each.d_sae)) for each in dictionaries])
     with Threads(torch.get_num_threads()) as threads:
         pass_ = _Pass(plan, shard, dictionaries, contexts, device=torch.device(device), threads=threads)
         total = int(np.asarray(contexts.lengths[plan.shards[shard] : plan.shards[shard + 1]]).sum(dtype=np.int64))
@@ -89,12 +86,13 @@ def harvest_shard(
             done += int(np.asarray(contexts.lengths[context_ids]).sum(dtype=np.int64))
             if on_progress is not None:
                 on_progress(done, total)
-        save(lambda: save_partial(path, plan.digest, pass_.states()))
+        save(lambda: save_partial(path, plan.digest, pass_.parts()))
 
 
-def _encoder(
+def encoder_of(
     dictionary: HarvestDictionary, features: Numbers, *, dtype: torch.dtype, device: torch.device
 ) -> Encoder | SubsetEncoder:
+    """What encodes with some features of a dictionary, by their numbers."""
     if len(features) == dictionary.d_sae:
         return Encoder(dictionary.harvest_weights(), dtype=dtype, device=device)
     return SubsetEncoder(dictionary.harvest_weights(), features, dtype=dtype, device=device)
@@ -119,7 +117,7 @@ class _Pass:
         self._hook_of = [dictionary.hook_name for dictionary in dictionaries]
         numbers = [features_of(plan.options.features, each.d_sae) for each in dictionaries]
         self._encoders = [
-            _encoder(each, some, dtype=dtype, device=device) for each, some in zip(dictionaries, numbers, strict=True)
+            encoder_of(each, some, dtype=dtype, device=device) for each, some in zip(dictionaries, numbers, strict=True)
         ]
         self._reducers = [
             Reducers.empty(
@@ -139,18 +137,20 @@ class _Pass:
         hooks = tuple(dict.fromkeys(self._hook_of))
         acts = model.activations(torch.from_numpy(batch.token_ids), hooks)
         kept = torch.from_numpy(batch.kept)
-        flat = {hook: _kept_rows(acts.pop(hook), kept) for hook in hooks}
+        flat = {hook: kept_rows(acts.pop(hook), kept) for hook in hooks}
         for hook, encoder, reducers in zip(self._hook_of, self._encoders, self._reducers, strict=True):
             by_token = encoder.fire(flat[hook], self._threads)
             reducers.update(firings_of(batch, by_token, d_sae=encoder.d_sae, threads=self._threads), self._threads)
 
-    def states(self) -> dict[str, dict[str, dict[str, np.ndarray]]]:
-        """What is to be saved."""
-        states = {str(index): reducers.arrays() for index, reducers in enumerate(self._reducers)}
-        return states | {"corpus": {"counts": self._corpus.arrays()}}
+    def parts(self) -> Iterator[tuple[str, Arrays]]:
+        """What is to be saved, by place."""
+        yield "corpus/counts", self._corpus.arrays()
+        for index, reducers in enumerate(self._reducers):
+            yield from ((f"{index}/{name}", arrays) for name, arrays in reducers.parts())
 
 
-def _kept_rows(acts: Float[Tensor, "context token d_in"], kept: Int[Tensor, " kept"]) -> Float[Tensor, "kept d_in"]:
+def kept_rows(acts: Float[Tensor, "context token d_in"], kept: Int[Tensor, " kept"]) -> Float[Tensor, "kept d_in"]:
+    """Activations of the tokens that reducers see, by their flat index."""
     flat = acts.reshape(-1, acts.shape[-1])
     return flat.index_select(0, kept.to(flat.device))
 

@@ -4,7 +4,7 @@ Growing is exact. Context ids do not change when text is added behind, so counts
 samples are of smallest hash over the whole corpus: what more text leaves of a smaller corpus's sample is a part of it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -14,12 +14,12 @@ from jaxtyping import Int64
 
 from worker.harvest.batch import Contexts
 from worker.harvest.corpus_counts import CorpusCounts
-from worker.harvest.partial import States, load_partial, partial_path, save_partial
+from worker.harvest.partial import Arrays, PartialFile, States, load_partial, partial_path
 from worker.harvest.plan import HarvestPlan, pool_ids
 from worker.harvest.reducers import Reducers
 
 Progress = Callable[[int, int], None]
-_POOL = "pool"
+_CORPUS, _POOL = "corpus", "pool"
 
 
 @dataclass(slots=True, eq=False)
@@ -33,7 +33,7 @@ class Folded:
     @classmethod
     def from_states(cls, plan: HarvestPlan, states: dict[str, States], pool: Int64[np.ndarray, " pool"]) -> Self:
         """From what a partial file holds."""
-        corpus = CorpusCounts.from_arrays(states.pop("corpus")["counts"])
+        corpus = CorpusCounts.from_arrays(states.pop(_CORPUS)["counts"])
         reducers = [Reducers.from_arrays(plan, states[key], pool_ids=pool) for key in sorted(states, key=int)]
         return cls(corpus, reducers, pool)
 
@@ -53,9 +53,21 @@ class Folded:
 
     def save(self, path: Path, digest: str) -> None:
         """Keep it. Raises HarvestError where there is no room."""
-        states = {str(index): reducers.arrays() for index, reducers in enumerate(self.reducers)}
-        own = {"corpus": {"counts": self.corpus.arrays()}, _POOL: {_POOL: {"ids": self.pool_ids}}}
-        save_partial(path, digest, {**states, **own})
+        with PartialFile(path, digest) as file:
+            self.add_to(file)
+
+    def add_to(self, file: PartialFile, *, first: int = 0) -> None:
+        """Add its dictionaries to a file as numbers `first` and on; what they share goes with number 0."""
+        for place, arrays in self._parts(first):
+            file.add(place, arrays)
+            del arrays
+
+    def _parts(self, first: int) -> Iterator[tuple[str, Arrays]]:
+        if first == 0:
+            yield f"{_CORPUS}/counts", self.corpus.arrays()
+            yield f"{_POOL}/{_POOL}", {"ids": self.pool_ids}
+        for index, reducers in enumerate(self.reducers, start=first):
+            yield from ((f"{index}/{name}", arrays) for name, arrays in reducers.parts())
 
     @classmethod
     def load(
@@ -66,11 +78,12 @@ class Folded:
         digest: of the earlier plan. places: of the dictionaries wanted among those it had, None for all.
         Raises HarvestError where the file is missing, damaged or of another harvest.
         """
-        states = load_partial(path, digest)
+        owners = None if places is None else [_CORPUS, _POOL, *map(str, places)]
+        states = load_partial(path, digest, owners=owners)
         earlier = states.pop(_POOL)[_POOL]["ids"]
         if places is not None:
             wanted = {str(index): states[str(place)] for index, place in enumerate(places)}
-            states = {"corpus": states["corpus"], **wanted}
+            states = {_CORPUS: states[_CORPUS], **wanted}
         folded = cls.from_states(plan, states, earlier)
         pool = pool_ids(plan, contexts)
         return cls(folded.corpus, [each.under(plan, pool) for each in folded.reducers], pool)
@@ -83,23 +96,28 @@ def fold_shards(
     contexts: Contexts,
     before: Folded | None = None,
     shards: Sequence[int] | None = None,
+    numbers: Sequence[int] | None = None,
     on_progress: Progress | None = None,
 ) -> Folded:
     """All shards of a plan as one. before: what an earlier harvest kept, where the plan goes on from one.
 
     shards: those to fold, ascending; None folds all, anything else gives what only they say.
+    numbers: of the dictionaries wanted among those of the shards, ascending, None for all: memory holds no others.
     on_progress: called after each shard with shards folded and in all.
     Raises HarvestError where a shard is missing, damaged or of another plan.
     """
     pool = pool_ids(plan, contexts)
+    owners = None if numbers is None else [_CORPUS, *map(str, numbers)]
     folded = before
     chosen = range(plan.n_shards) if shards is None else shards
     for done, shard in enumerate(chosen, start=1):
-        part = Folded.from_states(plan, load_partial(partial_path(folder, shard), plan.digest), pool)
+        states = load_partial(partial_path(folder, shard), plan.digest, owners=owners)
+        part = Folded.from_states(plan, states, pool)
         if folded is None:
             folded = part
         else:
             folded.add(part)
+        del states, part
         if on_progress is not None:
             on_progress(done, len(chosen))
     assert folded is not None

@@ -34,8 +34,7 @@ class HarvestOptions:
     within 2**18 and 2**22. n_top: top contexts a feature. n_sample: sampled contexts a feature.
     n_pool: contexts that controls come from. coactivation_tokens: tokens on which joint firings are
     counted; coactivation_entries: most firings kept of them.
-    memory_limit_mb: most that the reducers may take; None for no limit. features: numbers of those to be reduced,
-    such as '0-4095,5000', of each dictionary; None for all.
+    features: numbers of those to be reduced, such as '0-4095,5000', of each dictionary; None for all.
     """
 
     seed: int = 0
@@ -48,7 +47,6 @@ class HarvestOptions:
     n_pool: int = 2048
     coactivation_tokens: int = 262_144
     coactivation_entries: int = 2**25
-    memory_limit_mb: int | None = None
     features: str | None = None
 
     def __post_init__(self) -> None:

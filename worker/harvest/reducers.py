@@ -1,6 +1,6 @@
 """All reducers of one dictionary together: updated, saved, read back and merged as one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -96,6 +96,6 @@ class Reducers:
             self, pool=self.pool.for_pool(pool_ids), coactivation=self.coactivation.under(plan.coactivation_bar)
         )
 
-    def arrays(self) -> dict[str, dict[str, np.ndarray]]:
-        """States to be saved, by reducer."""
-        return {name: getattr(self, name).arrays() for name in NAMES}
+    def parts(self) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
+        """States to be saved, one reducer after the other: each is made when it is asked for."""
+        return ((name, getattr(self, name).arrays()) for name in NAMES)

@@ -13,7 +13,7 @@ from worker.harvest.result import LogitColumns, WeightResult
 N_LOGITS = 10
 N_NEIGHBOURS = 10
 LOGIT_BINS = 40
-_BLOCK_BYTES = 64 * 2**20
+BLOCK_BYTES = 8 * 2**20
 
 
 class Path(Protocol):
@@ -149,7 +149,7 @@ def _block_effects(effects: Float[Tensor, "block d_vocab"]) -> tuple[Tensor, ...
 
 
 def _blocks(n_rows: int, row_floats: int) -> list[tuple[int, int]]:
-    size = max(1, _BLOCK_BYTES // (4 * row_floats))
+    size = max(1, BLOCK_BYTES // (4 * row_floats))
     return [(start, min(start + size, n_rows)) for start in range(0, n_rows, size)]
 
 

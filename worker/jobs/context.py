@@ -1,6 +1,9 @@
 """What every job is handed: the settings, the catalog, and the models this worker has loaded."""
 
 import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,7 +12,7 @@ from worker.jobs.at_work import AtWork
 from worker.jobs.figures import Figures
 from worker.jobs.latest import Latest
 from worker.jobs.ledger import Ledger
-from worker.jobs.models import ModelCache
+from worker.jobs.models import KEPT, ModelCache
 from worker.jobs.progress import Pace, Progress, Stages
 from worker.jobs.returns import Returns
 from worker.jobs.settings import WorkerSettings
@@ -27,6 +30,7 @@ class JobContext:
     returns: what this process puts down for another to take up.
     figures: what this process has done so far, for Prometheus.
     at_work: the workflows that this process has in hand.
+    shadow: a store that is used in place of the settings'. heavy: held by work that keeps a limit of memory.
     """
 
     settings: WorkerSettings
@@ -38,6 +42,8 @@ class JobContext:
     at_work: AtWork = field(default_factory=AtWork)
     paces: dict[str, Pace] = field(default_factory=dict)
     returns: Returns = field(default_factory=Returns)
+    shadow: Store | None = None
+    heavy: threading.Lock = field(default_factory=threading.Lock)
 
     @property
     def home(self) -> Path:
@@ -46,7 +52,13 @@ class JobContext:
     @property
     def store(self) -> Store:
         """What the workers of this catalog share."""
-        return open_store(self.settings.store, self.home)
+        return self.shadow or open_store(self.settings.store, self.home)
+
+    @contextmanager
+    def alone(self, limit: int | None) -> Iterator[None]:
+        """Beside nothing else that takes much memory, where there is a limit to it."""
+        with self.heavy if limit is not None else nullcontext():
+            yield
 
     def stages(self, job_id: str) -> Stages:
         """Parts of a job, whose progress is written to its row."""
@@ -61,5 +73,6 @@ class JobContext:
 
 
 def make_context(settings: WorkerSettings, ledger: Ledger) -> JobContext:
-    """A context without any model loaded yet."""
-    return JobContext(settings, ledger, ModelCache(device=settings.device, dtype=settings.dtype))
+    """A context without any model loaded yet. Under a limit of memory one model is kept at a time."""
+    kept = KEPT if settings.memory_limit is None else 1
+    return JobContext(settings, ledger, ModelCache(device=settings.device, dtype=settings.dtype, kept=kept))

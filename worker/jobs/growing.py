@@ -122,8 +122,8 @@ def growth_provenance(base: Base) -> dict[str, Any]:
     return {GROWN_FROM: [*base.record.provenance.get(GROWN_FROM, ()), mine]}
 
 
-def state_before(context: JobContext, harvest: OpenHarvest) -> Folded | None:
-    """What the harvest adds to, read from where it is kept; None where it began anew."""
+def state_before(context: JobContext, harvest: OpenHarvest, numbers: Sequence[int]) -> Folded | None:
+    """What the harvest adds to, of some of its dictionaries, read from where it is kept; None where it began anew."""
     came_from = harvest.record.plan.get(GROWN_FROM)
     if came_from is None:
         return None
@@ -133,7 +133,7 @@ def state_before(context: JobContext, harvest: OpenHarvest) -> Folded | None:
         harvest.plan,
         contexts=harvest.inputs.contexts,
         digest=came_from["plan_digest"],
-        places=came_from["places"],
+        places=[came_from["places"][number] for number in numbers],
     )
 
 

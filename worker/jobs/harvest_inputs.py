@@ -1,41 +1,45 @@
 """Everything that a harvest reads, opened from what its request names: model, dictionaries, corpus, contexts."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from catalog.records import DictionaryRecord, ModelRecord
 from worker.corpus.contexts import ContextTable
-from worker.corpus.errors import CorpusError
 from worker.corpus.tokenized import Corpus
 from worker.jobs.context import JobContext
 from worker.jobs.corpora import corpus_at, corpus_of, shared_place
-from worker.jobs.dictionaries import load_dictionary
 from worker.jobs.errors import JobError, NotAtHand
 from worker.jobs.groups import harvest_groups
 from worker.jobs.ledger import Ledger
 from worker.jobs.progress import Stages
 from worker.jobs.requests import HarvestRequest
-from worker.lm.errors import ModelFilesError, ModelNotFound, TokenizerError
+from worker.jobs.shelf import Shelf, at_hand
 from worker.lm.model import LanguageModel
 from worker.sae.conventions import Conventions
 from worker.sae.dictionary import Dictionary
-from worker.sae.errors import DictionaryFileError
-
-FILES = (JobError, CorpusError, DictionaryFileError, ModelFilesError, ModelNotFound, TokenizerError, OSError)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HarvestInputs:
-    """What one pass needs. records and dictionaries go side by side. corpus_place: where workers find the corpus."""
+    """What a harvest reads. shelf: the dictionaries of records. corpus_place: where workers find the corpus."""
 
     model_record: ModelRecord
     model: LanguageModel
     records: tuple[DictionaryRecord, ...]
-    dictionaries: tuple[Dictionary, ...]
+    shelf: Shelf
     corpus: Corpus
     contexts: ContextTable
     corpus_place: str
+
+    @property
+    def dictionaries(self) -> tuple[Dictionary, ...]:
+        """All of them, in memory at once."""
+        return self.shelf.take(range(len(self.records)))
+
+    @property
+    def conventions(self) -> tuple[Conventions, ...]:
+        """Of each dictionary; they agree in what decides a pass."""
+        return tuple(Conventions.from_json(record.conventions) for record in self.records)
 
     @property
     def dtype_name(self) -> str:
@@ -45,7 +49,7 @@ class HarvestInputs:
     @property
     def excluded_ids(self) -> tuple[int, ...]:
         """Token ids that no reducer sees: the tokenizer's special ones and those the conventions name."""
-        named = (token for dictionary in self.dictionaries for token in dictionary.conventions.excluded_tokens)
+        named = (token for conventions in self.conventions for token in conventions.excluded_tokens)
         return tuple(sorted({*self.model.tokenizer.special_ids, *named}))
 
 
@@ -57,7 +61,7 @@ def open_inputs(
     dtype: str | None = None,
     corpus_place: str | None = None,
 ) -> HarvestInputs:
-    """Open all of it.
+    """Open all of it; dictionaries are loaded when they are taken from the shelf.
 
     dtype: of the model, where the harvest has settled on one; else the worker's choice.
     corpus_place: where the harvest has found its corpus; else it is found, or made, from the request.
@@ -68,28 +72,15 @@ def open_inputs(
     records = shared_pass(context.ledger, request.dictionaries)
     with context.ledger.reading() as reader:
         model_record = reader.model(records[0].model)
-    with at_hand(f"the dictionaries {', '.join(record.slug for record in records)}"):
-        dictionaries = tuple(load_dictionary(record, context.store) for record in records)
+    conventions = Conventions.from_json(records[0].conventions)
     with at_hand(f"the model {model_record.slug!r}"):
-        model = _model(context, model_record, dictionaries[0].conventions, dtype=dtype)
+        model = _model(context, model_record, conventions, dtype=dtype)
     corpus = _corpus(context, request, model, stages=stages, place=corpus_place)
-    conventions = dictionaries[0].conventions
     contexts = corpus.contexts(
         n_ctx=conventions.n_ctx, prepend_bos=conventions.prepend_bos, max_tokens=request.max_tokens
     )
     place = corpus_place or shared_place(context.store, corpus)
-    return HarvestInputs(model_record, model, records, dictionaries, corpus, contexts, place)
-
-
-@contextmanager
-def at_hand(what: str) -> Iterator[None]:
-    """Files are opened in this block. Raises NotAtHand where one is missing or is not what it was."""
-    try:
-        yield
-    except FILES as error:
-        if isinstance(error, NotAtHand):
-            raise
-        raise NotAtHand(f"It lacks {what}: {error}") from error
+    return HarvestInputs(model_record, model, records, Shelf(records, context.store), corpus, contexts, place)
 
 
 def _model(context: JobContext, record: ModelRecord, conventions: Conventions, *, dtype: str | None) -> LanguageModel:

@@ -17,9 +17,11 @@ from worker.jobs.errors import JobError
 from worker.jobs.growing import GROWN_FROM, Base, check_base, check_kept, find_base, grown_from, growth_provenance
 from worker.jobs.harvest_claim import Claim, claim_harvest
 from worker.jobs.harvest_inputs import HarvestInputs, open_inputs
+from worker.jobs.harvest_shard import MEMORY_LIMIT, PASSES
 from worker.jobs.ledger import now
 from worker.jobs.places import OPENED, content_key, harvest_place
 from worker.jobs.requests import HarvestRequest, to_json
+from worker.jobs.room import Arrangement, arrange
 
 BYTES_A_FEATURE = 8192
 BYTES_A_TOKEN = 4
@@ -29,7 +31,7 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     """Settle everything that decides the numbers. Doing it twice for one job is doing it once.
 
     Waits while another job harvests one of the dictionaries.
-    Returns {"harvest": id, "shards": how many, "done": whether a complete harvest of the same is there}.
+    Returns {"harvest": id, "shards": how many pieces, "done": whether a complete harvest of the same is there}.
     Raises JobError, CorpusError and the like where something does not fit; nothing is written then.
     """
     context.ledger.at_stage(job_id, "Loading the model", total=0, unit="")
@@ -38,7 +40,8 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     inputs = open_inputs(context, request, stages=context.stages(job_id), dtype=dtype)
     if base is not None:
         check_base(context, base, inputs)
-    plan = plan_of(inputs, request, base=base)
+    arranged = arrange_request(context, inputs, request, base=base)
+    plan = arranged.plan
     key = harvest_key(inputs, plan)
     _check_room(context, inputs, plan)
     claim = Claim(job_id, key, tuple(record.slug for record in inputs.records), again=request.again)
@@ -46,13 +49,26 @@ def prepare(context: JobContext, job_id: str, request: HarvestRequest) -> dict[s
     def add(writer: CatalogWriter, harvest_id: str) -> None:
         if base is not None:
             check_kept(context, base.record)
-        _add_rows(writer, inputs, _record(job_id, harvest_id, request, inputs, plan=plan, key=key, base=base))
+        _add_rows(writer, inputs, _record(job_id, harvest_id, request, inputs, arranged=arranged, key=key, base=base))
 
     harvest_id, done = claim_harvest(context, claim, add)
     if not done:
         _open_folder(context, key)
         context.ledger.at_stage(job_id, "Harvesting", total=plan.corpus_tokens, unit="tokens")
-    return {"harvest": harvest_id, "shards": plan.n_shards, "done": done}
+    pieces = plan.n_shards * len(arranged.passes)
+    return {"harvest": harvest_id, "shards": pieces, "done": done}
+
+
+def arrange_request(
+    context: JobContext, inputs: HarvestInputs, request: HarvestRequest, *, base: Base | None
+) -> Arrangement:
+    """The plan, and how it is gone through, under the limit of memory. The dictionaries' files are found there."""
+    limit = context.settings.memory_limit_beside(request.memory_limit)
+    if limit is None:
+        inputs.shelf.take(range(len(inputs.records)))
+    plan = plan_of(inputs, request, base=base)
+    with context.alone(limit):
+        return arrange(inputs, plan, limit=limit, keep_batch=base is not None)
 
 
 def plan_of(inputs: HarvestInputs, request: HarvestRequest, *, base: Base | None = None) -> HarvestPlan:
@@ -83,7 +99,7 @@ def _features(inputs: HarvestInputs, request: HarvestRequest) -> str | None:
     """
     if request.features is None:
         return None
-    sizes = {dictionary.d_sae for dictionary in inputs.dictionaries}
+    sizes = {record.d_sae for record in inputs.records}
     numbers = features_of(request.features, min(sizes))
     return None if {len(numbers)} == sizes else name_features(numbers.tolist())
 
@@ -93,7 +109,7 @@ def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
     return content_key(
         inputs.model.weights_hash,
         inputs.model.tokenizer.hash,
-        [dictionary.hash for dictionary in inputs.dictionaries],
+        [record.hash for record in inputs.records],
         inputs.dtype_name,
         inputs.model.device.type,
         plan.digest,
@@ -101,7 +117,7 @@ def harvest_key(inputs: HarvestInputs, plan: HarvestPlan) -> str:
 
 
 def _check_room(context: JobContext, inputs: HarvestInputs, plan: HarvestPlan) -> None:
-    features = sum(len(features_of(plan.options.features, dictionary.d_sae)) for dictionary in inputs.dictionaries)
+    features = sum(len(features_of(plan.options.features, record.d_sae)) for record in inputs.records)
     needed = features * BYTES_A_FEATURE + inputs.contexts.n_tokens * BYTES_A_TOKEN
     context.home.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(context.home).free
@@ -141,18 +157,21 @@ def _record(
     request: HarvestRequest,
     inputs: HarvestInputs,
     *,
-    plan: HarvestPlan,
+    arranged: Arrangement,
     key: str,
     base: Base | None,
 ) -> HarvestRecord:
+    plan = arranged.plan
     slugs = tuple(record.slug for record in inputs.records)
     came_from = {} if base is None else {GROWN_FROM: grown_from(base, slugs)}
     own_plan = {
         "harvest": plan.to_json(),
-        "request": to_json(request),
+        "request": to_json(replace(request, memory_limit=None)),
         "dtype": inputs.dtype_name,
         "key": key,
         "corpus": inputs.corpus_place,
+        PASSES: [list(numbers) for numbers in arranged.passes],
+        MEMORY_LIMIT: request.memory_limit,
     }
     return HarvestRecord(
         id=harvest_id,

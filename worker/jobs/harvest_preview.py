@@ -19,9 +19,10 @@ from catalog.writer import CatalogWriter
 from worker.harvest.errors import HarvestError
 from worker.harvest.fold import fold_shards
 from worker.harvest.merge import results_of
+from worker.harvest.result import CorpusColumns
 from worker.jobs.context import JobContext
 from worker.jobs.harvest_results import Said, weigh, write_results
-from worker.jobs.harvest_shard import OpenHarvest, finished_shards, open_harvest, text_tokens
+from worker.jobs.harvest_shard import OpenHarvest, finished_shards, memory_limit, open_harvest, text_tokens
 from worker.jobs.store import MissingInStore
 
 SECONDS_AT_LEAST, SECONDS_A_FEATURE = 1.0, 0.0008
@@ -54,11 +55,13 @@ def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, 
     harvest = open_harvest(context, job_id, harvest_id)
     lacking = _lacking(context, harvest)
     shards = finished_shards(context, harvest)
-    if not lacking or not shards or not _is_worth_it(context, harvest, before, shards=shards):
+    is_whole = len(harvest.passes) == 1
+    if not (lacking and shards and is_whole) or not _is_worth_it(context, harvest, before, shards=shards):
         return spent
     began = time.monotonic()
     try:
-        _write(context, harvest, lacking, shards)
+        with context.alone(memory_limit(context, harvest.record)):
+            _write(context, harvest, lacking, shards)
     except OVERTAKEN as error:
         log.warning("The preview of the harvest %s is given up: %s", harvest_id, error)
     seconds = time.monotonic() - began
@@ -82,42 +85,52 @@ def _is_worth_it(context: JobContext, harvest: OpenHarvest, before: Spent, *, sh
     if context.settings.previews != "auto":
         return context.settings.previews == "always"
     plan = harvest.plan
-    if plan.seen or plan.options.memory_limit_mb is not None or len(shards) >= plan.n_shards:
+    if plan.seen or memory_limit(context, harvest.record) is not None or len(shards) >= plan.n_shards:
         return False
     gone = (datetime.now(UTC) - datetime.fromisoformat(harvest.record.created_at)).total_seconds()
     done = text_tokens(harvest, shards)
     left = gone * (plan.corpus_tokens - done) / max(done, 1)
     if not before.previews:
-        features = sum(dictionary.d_sae for dictionary in harvest.inputs.dictionaries)
+        features = sum(record.d_sae for record in harvest.inputs.records)
         return SECONDS_AT_LEAST + SECONDS_A_FEATURE * features <= FIRST_SHARE * left
     return before.seconds + before.last <= LATER_SHARE * gone and before.last <= FIRST_SHARE * left
 
 
 def _write(context: JobContext, harvest: OpenHarvest, lacking: list[int], shards: list[int]) -> None:
-    plan, inputs = harvest.plan, harvest.inputs
     for shard in shards:
-        context.store.take(harvest.shard_place(shard))
-    folded = fold_shards(plan, harvest.folder, contexts=inputs.contexts, shards=shards)
+        context.store.take(harvest.piece_place(shard))
+    row = _record(harvest, [harvest.inputs.records[number] for number in lacking], shards)
+    for which, number in enumerate(lacking):
+        said = _said(context, harvest, number, shards)
+        if which == 0:
+            _begin(context, row, said.result.corpus)
+        write_results(context, row.id, [said], inputs=harvest.inputs)
     for shard in shards:
-        context.store.done_with(harvest.shard_place(shard))
-    weights = weigh(context, harvest)
-    neighbours = [weight.neighbour_indices for weight in weights]
-    results = results_of(plan, folded, contexts=inputs.contexts, neighbours=neighbours)
-    said = [Said(inputs.records[place], results[place], weights[place]) for place in lacking]
-    corpus = results[0].corpus
-    row = _record(harvest, [each.record for each in said], shards)
+        context.store.done_with(harvest.piece_place(shard))
+    with make_session(context.ledger.engine, write=True) as session:
+        writer = CatalogWriter(session)
+        writer.show_preview(row.id)
+        session.commit()
+        writer.remove_outdated_previews(row.id)
+
+
+def _said(context: JobContext, harvest: OpenHarvest, number: int, shards: list[int]) -> Said:
+    """All that is said of one dictionary by some shards."""
+    plan, contexts = harvest.plan, harvest.inputs.contexts
+    weights = weigh(context, harvest, number)
+    folded = fold_shards(plan, harvest.folder, contexts=contexts, shards=shards, numbers=[number])
+    (result,) = results_of(plan, folded, contexts=contexts, neighbours=[weights.neighbour_indices])
+    return Said(harvest.inputs.records[number], result, weights)
+
+
+def _begin(context: JobContext, row: HarvestRecord, corpus: CorpusColumns) -> None:
+    """The preview's own row, in place of what was left of one that was given up."""
     row = replace(row, tokens=corpus.tokens, n_contexts=corpus.contexts, n_documents=corpus.documents)
     with make_session(context.ledger.engine, write=True) as session:
         writer = CatalogWriter(session)
         writer.remove_harvest(row.id)
         writer.add_harvest(row)
         session.commit()
-    write_results(context, row.id, said, inputs=inputs)
-    with make_session(context.ledger.engine, write=True) as session:
-        writer = CatalogWriter(session)
-        writer.show_preview(row.id)
-        session.commit()
-        writer.remove_outdated_previews(row.id)
 
 
 def _record(harvest: OpenHarvest, dictionaries: list[DictionaryRecord], shards: list[int]) -> HarvestRecord:

@@ -12,8 +12,7 @@ from worker.harvest.weights import weight_results
 from worker.jobs.context import JobContext
 from worker.jobs.feature_records import feature_records, summary_record
 from worker.jobs.harvest_inputs import HarvestInputs
-from worker.jobs.harvest_shard import OpenHarvest
-from worker.jobs.progress import Stages
+from worker.jobs.harvest_shard import OpenHarvest, memory_limit
 from worker.jobs.shown_contexts import context_batches, contexts_shown
 
 
@@ -26,24 +25,20 @@ class Said:
     weights: WeightResult
 
 
-def weigh(context: JobContext, harvest: OpenHarvest, *, begin: Stages | None = None) -> list[WeightResult]:
-    """What the weights of each dictionary say, computed once for a preview and the end. begin: begins a stage."""
+def weigh(context: JobContext, harvest: OpenHarvest, number: int) -> WeightResult:
+    """What the weights of the dictionary of a number say, computed once for a preview and the end.
 
-    def compute() -> list[WeightResult]:
-        inputs = harvest.inputs
-        n_dictionaries = len(inputs.dictionaries)
-        weighing = (
-            None if begin is None else begin("Weighing the dictionaries", total=n_dictionaries, unit="dictionaries")
-        )
-        found: list[WeightResult] = []
-        for dictionary in inputs.dictionaries:
-            features = features_of(harvest.plan.options.features, dictionary.d_sae)
-            found.append(weight_results(dictionary, inputs.model.path_to_logits(dictionary.hook_name), features))
-            if weighing is not None:
-                weighing.update(len(found))
-        return found
-
-    return context.weights.get(harvest.record.id, compute)
+    Under a limit of memory it is computed anew, since it is not kept.
+    """
+    known: dict[int, WeightResult] = context.weights.get(harvest.record.id, dict)
+    if number in known:
+        return known[number]
+    (dictionary,) = harvest.inputs.shelf.take([number])
+    features = features_of(harvest.plan.options.features, dictionary.d_sae)
+    found = weight_results(dictionary, harvest.inputs.model.path_to_logits(dictionary.hook_name), features)
+    if memory_limit(context, harvest.record) is None:
+        known[number] = found
+    return found
 
 
 def write_results(
@@ -62,7 +57,7 @@ def write_results(
     with make_session(context.ledger.engine, write=True) as session:
         writer = CatalogWriter(session)
         batches = context_batches(inputs.contexts, contexts_shown(results))
-        writer.add_contexts(harvest_id, batches, document_names=dict(enumerate(inputs.corpus.document_names)))
+        writer.add_contexts(harvest_id, batches, document_names=inputs.corpus.document_names)
         for each in said:
             before = written
             written += writer.write_features(

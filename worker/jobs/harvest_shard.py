@@ -22,33 +22,54 @@ from worker.jobs.patience import patiently
 from worker.jobs.places import OPENED, harvest_place
 from worker.jobs.progress import Pace, Progress, Reading
 from worker.jobs.requests import HarvestRequest, from_json
+from worker.jobs.room import check_room
 
+# Under these keys a harvest's row says which dictionaries go through the corpus together, and what limit was asked for.
+PASSES, MEMORY_LIMIT = "passes", "memory_limit"
+PASS_FOLDER = "pass-{}"
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OpenHarvest:
-    """A harvest that is under way: its row, its plan, what it reads, and where its shards lie.
+    """A harvest that is under way: its row, its plan, what it reads, and where its pieces lie.
 
-    place: of the shards in the store. folder: of the shards on this machine.
+    A piece is one shard of the plan for the dictionaries of one pass: piece n is shard n % n_shards in pass
+    n // n_shards. passes: numbers of the dictionaries that go through the corpus together.
+    place: of the pieces in the store. folder: of the pieces on this machine.
     """
 
     record: HarvestRecord
     plan: HarvestPlan
     inputs: HarvestInputs
+    passes: tuple[tuple[int, ...], ...]
     place: str
     folder: Path
 
-    def shard_place(self, shard: int) -> str:
-        """Where all workers find a finished shard."""
-        return f"{self.place}/{partial_path(self.folder, shard).name}"
+    @property
+    def n_pieces(self) -> int:
+        """Pieces of work."""
+        return self.plan.n_shards * len(self.passes)
+
+    def piece(self, number: int) -> tuple[int, int]:
+        """The pass and the shard of a piece."""
+        return divmod(number, self.plan.n_shards)
+
+    def pass_folder(self, number: int) -> Path:
+        """Where the shards of a pass are on this machine."""
+        return self.folder / PASS_FOLDER.format(number) if number else self.folder
+
+    def piece_place(self, number: int) -> str:
+        """Where all workers find a finished piece."""
+        which, shard = self.piece(number)
+        return f"{self.place}/{partial_path(self.pass_folder(which), shard).relative_to(self.folder).as_posix()}"
 
 
 def open_harvest(context: JobContext, job_id: str, harvest_id: str) -> OpenHarvest:
     """From the row alone.
 
     Raises MissingInStore where this worker's store is another than that of the one who began the harvest, JobError
-    where the files are no longer those the plan was made for.
+    where the files are no longer those the plan was made for, TooLittleMemory where this worker may not hold as much.
     """
     with context.ledger.reading() as reader:
         record = reader.harvest(harvest_id)
@@ -56,76 +77,95 @@ def open_harvest(context: JobContext, job_id: str, harvest_id: str) -> OpenHarve
     context.store.take(f"{place}/{OPENED}")
     plan = HarvestPlan.from_json(record.plan["harvest"])
     request = from_json(HarvestRequest, record.plan["request"])
+    passes = tuple(tuple(numbers) for numbers in record.plan.get(PASSES, [range(len(record.dictionaries))]))
 
     def open_them() -> HarvestInputs:
-        return open_inputs(
+        inputs = open_inputs(
             context,
             request,
             stages=context.stages(job_id),
             dtype=record.plan["dtype"],
             corpus_place=record.plan["corpus"],
         )
+        if inputs.corpus.hash != plan.corpus_hash:
+            raise JobError("The files of the corpus have changed since the harvest began. Ask for the harvest again.")
+        check_room(inputs, plan, passes, limit=memory_limit(context, record))
+        return inputs
 
     inputs = context.inputs.get(harvest_id, open_them)
-    if inputs.corpus.hash != plan.corpus_hash:
-        raise JobError("The files of the corpus have changed since the harvest began. Ask for the harvest again.")
-    return OpenHarvest(record, plan, inputs, place, context.store.path(place))
+    return OpenHarvest(record, plan, inputs, passes, place, context.store.path(place))
 
 
-def logged_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
+def memory_limit(context: JobContext, record: HarvestRecord) -> int | None:
+    """The limit that holds for a harvest in this worker, in bytes."""
+    return context.settings.memory_limit_beside(record.plan.get(MEMORY_LIMIT))
+
+
+def logged_shard(context: JobContext, job_id: str, harvest_id: str, number: int) -> dict[str, Any]:
     """`run_shard`, with its beginning and end in the log and in the worker's figures."""
     began = time.monotonic()
     with (
-        bound(job=job_id, harvest=harvest_id, shard=shard),
-        context.figures.doing(f"{job_id}-{harvest_id}-{shard}", "Harvesting a shard"),
+        bound(job=job_id, harvest=harvest_id, shard=number),
+        context.figures.doing(f"{job_id}-{harvest_id}-{number}", "Harvesting a shard"),
     ):
         log.info("The shard begins.")
-        outcome = run_shard(context, job_id, harvest_id, shard)
+        outcome = run_shard(context, job_id, harvest_id, number)
         context.figures.shard_done()
         seconds = round(time.monotonic() - began, 3)
         log.info("The shard is done after %.1f s.", seconds, extra=told(seconds=seconds))
     return outcome
 
 
-def run_shard(context: JobContext, job_id: str, harvest_id: str, shard: int) -> dict[str, Any]:
-    """Harvest one shard into its place in the store; nothing is done where it is there."""
+def run_shard(context: JobContext, job_id: str, harvest_id: str, number: int) -> dict[str, Any]:
+    """Harvest one piece into its place in the store; nothing is done where it is there."""
     context.ledger.raise_if_stopped(job_id)
     harvest = open_harvest(context, job_id, harvest_id)
-    plan, inputs, place = harvest.plan, harvest.inputs, harvest.shard_place(shard)
-    tokens = shard_tokens(harvest, shard)
-    seen = int(np.asarray(inputs.contexts.lengths[: plan.seen]).sum(dtype=np.int64))
-    pace = context.paces.setdefault(harvest_id, Pace(plan.corpus_tokens))
-
-    def report(reading: Reading) -> None:
-        which = ShardPlace(job_id, harvest_id, shard)
-        context.ledger.shard_progressed(which, reading.done, lambda in_shards: pace.at(seen + in_shards))
-
-    progress = Progress(report, total=tokens)
+    plan, inputs, place = harvest.plan, harvest.inputs, harvest.piece_place(number)
+    which, shard = harvest.piece(number)
+    tokens, progress = shard_tokens(harvest, shard), _progress(context, job_id, harvest, number)
     if context.store.has(place) and is_done(context.store.take(place), plan.digest):
         context.store.done_with(place)
         progress.update(tokens)
-        return {"shard": shard}
+        return {"shard": number}
     counted = context.figures.following("harvest", since=0)
 
     def note(done: int, _total: int) -> None:
         counted(done)
         progress.update(done)
 
-    harvest_shard(
-        plan,
-        shard,
-        model=inputs.model,
-        dictionaries=inputs.dictionaries,
-        contexts=inputs.contexts,
-        folder=harvest.folder,
-        device=inputs.model.device,
-        on_progress=note,
-        save=lambda write: patiently(context, job_id, write),
-    )
-    context.store.put(place, partial_path(harvest.folder, shard))
+    with context.alone(memory_limit(context, harvest.record)):
+        harvest_shard(
+            plan,
+            shard,
+            model=inputs.model,
+            dictionaries=inputs.shelf.take(harvest.passes[which]),
+            contexts=inputs.contexts,
+            folder=harvest.pass_folder(which),
+            device=inputs.model.device,
+            on_progress=note,
+            save=lambda write: patiently(context, job_id, write),
+        )
+    context.store.put(place, partial_path(harvest.pass_folder(which), shard))
     context.store.done_with(place)
     progress.update(tokens)
-    return {"shard": shard}
+    return {"shard": number}
+
+
+def _progress(context: JobContext, job_id: str, harvest: OpenHarvest, number: int) -> Progress:
+    """How far a piece is. A token counts whole when it has gone through every pass."""
+    plan, n_passes = harvest.plan, len(harvest.passes)
+    seen = int(np.asarray(harvest.inputs.contexts.lengths[: plan.seen]).sum(dtype=np.int64))
+    tokens = shard_tokens(harvest, harvest.piece(number)[1])
+    pace = context.paces.setdefault(harvest.record.id, Pace(plan.corpus_tokens))
+    which = ShardPlace(job_id, harvest.record.id, number)
+
+    def report(reading: Reading) -> None:
+        # What is left over goes to the last pass, so that the sum over all is the number of tokens.
+        share = reading.done // n_passes
+        done = reading.done - (n_passes - 1) * share if number >= plan.n_shards * (n_passes - 1) else share
+        context.ledger.shard_progressed(which, done, lambda in_shards: pace.at(seen + in_shards))
+
+    return Progress(report, total=tokens)
 
 
 def shard_tokens(harvest: OpenHarvest, shard: int) -> int:
@@ -135,8 +175,8 @@ def shard_tokens(harvest: OpenHarvest, shard: int) -> int:
 
 
 def finished_shards(context: JobContext, harvest: OpenHarvest) -> list[int]:
-    """Those whose results lie in the store, ascending."""
-    return [shard for shard in range(harvest.plan.n_shards) if context.store.has(harvest.shard_place(shard))]
+    """Those of the first pass whose results lie in the store, ascending."""
+    return [shard for shard in range(harvest.plan.n_shards) if context.store.has(harvest.piece_place(shard))]
 
 
 def text_tokens(harvest: OpenHarvest, shards: Sequence[int]) -> int:

@@ -31,6 +31,7 @@ class HarvestRequest:
     grow: id of the harvest whose kept state this one adds to; None begins anew.
     joined: further corpora behind the first, each with the keys of `JOINED_KEYS`: its name as people type it, and how
     many documents there are at most when the one before it ends.
+    memory_limit: most bytes that a worker may hold meanwhile; None for what the worker itself was told.
     """
 
     dictionaries: tuple[str, ...]
@@ -45,6 +46,7 @@ class HarvestRequest:
     features: str | None = None
     grow: str | None = None
     joined: tuple[Mapping[str, Any], ...] = ()
+    memory_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from catalog.settings import CatalogSettings
 from worker.jobs.errors import JobError
+from worker.jobs.sizes import parse_size
 from worker.live.limits import LiveLimits
 
 ANY_POSTGRES = re.compile(r"^postgres(ql)?(\+\w+)?://")
@@ -41,6 +42,8 @@ class WorkerSettings:
     (FEATURESCOPE_DEVICE_JOBS); more than one shares the GPU between them.
     share_device: use a GPU that another worker uses too, where that one is told the same (FEATURESCOPE_SHARE_DEVICE).
     store: folder or URL of what workers share, corpora and partial results (FEATURESCOPE_STORE); None is the home.
+    memory_limit: most bytes that a harvest may make this worker hold (FEATURESCOPE_MEMORY_LIMIT, such as 4GiB); None
+    for no limit.
     keep_state: whether a finished harvest leaves what lets it grow (FEATURESCOPE_KEEP_STATE, yes or no).
     previews: when pages show a harvest that is not complete, "auto" where that costs little, "always" or "never"
     (FEATURESCOPE_PREVIEWS).
@@ -62,6 +65,11 @@ class WorkerSettings:
     share_device: bool = False
     live: LiveSettings = field(default_factory=LiveSettings)
     previews: str = "auto"
+    memory_limit: int | None = None
+
+    def memory_limit_beside(self, asked: int | None) -> int | None:
+        """The lower of the worker's own limit and one that was asked for; None where there is neither."""
+        return min((limit for limit in (self.memory_limit, asked) if limit is not None), default=None)
 
     @property
     def home(self) -> Path:
@@ -97,6 +105,7 @@ def worker_settings(environment: Mapping[str, str] | None = None) -> WorkerSetti
         share_device=_yes_or_no(values, "FEATURESCOPE_SHARE_DEVICE", default=False),
         live=_live_settings(values),
         previews=_one_of(values, "FEATURESCOPE_PREVIEWS", ("auto", "always", "never")),
+        memory_limit=_size(values, "FEATURESCOPE_MEMORY_LIMIT"),
     )
 
 
@@ -123,6 +132,10 @@ def _one_of(values: Mapping[str, str], name: str, known: tuple[str, ...]) -> str
     if text not in known:
         raise JobError(f"{name} is {text!r}; it is one of {', '.join(known)}.")
     return text
+
+
+def _size(values: Mapping[str, str], name: str) -> int | None:
+    return parse_size(values[name], name=name) if values.get(name) else None
 
 
 def _yes_or_no(values: Mapping[str, str], name: str, *, default: bool) -> bool:

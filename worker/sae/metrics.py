@@ -12,6 +12,7 @@ from worker.sae.dictionary import Dictionary
 from worker.sae.errors import DictionaryError
 
 Edit = Callable[[Tensor], Tensor]
+_DENSE_VALUES = 2**23
 
 
 @runtime_checkable
@@ -154,7 +155,7 @@ def loss_recovered(
     for token_ids, is_text in batches:
         edits: list[Edit | None] = [
             None,
-            lambda acts: dictionary.decode(dictionary.encode(acts)),
+            lambda acts: reconstructed(dictionary, acts),
             lambda acts: mean.expand_as(acts),
             torch.zeros_like,
         ]
@@ -166,6 +167,18 @@ def loss_recovered(
         raise DictionaryError("No text token of the sample is followed by another; there is no loss to measure.")
     loss, recon, mean_ablated, zero_ablated = (totals / predictions).tolist()
     return LossRecovered(predictions, loss, recon, mean_ablated, zero_ablated)
+
+
+def reconstructed(dictionary: Dictionary, acts: Float[Tensor, "*token d_in"]) -> Float[Tensor, "*token d_in"]:
+    """What the dictionary makes of activations, without ever holding the feature activations of many tokens."""
+    flat = acts.reshape(-1, acts.shape[-1])
+    parts = [dictionary.decode(dictionary.encode(part)) for part in token_parts(flat, dictionary.d_sae)]
+    return torch.cat(parts).reshape(acts.shape)
+
+
+def token_parts(acts: Float[Tensor, "token d_in"], d_sae: int) -> tuple[Float[Tensor, "part d_in"], ...]:
+    """The tokens in parts whose feature activations, dense, take some tens of megabytes at most."""
+    return acts.split(max(1, _DENSE_VALUES // d_sae))
 
 
 def next_token_loss(

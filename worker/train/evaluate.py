@@ -9,12 +9,13 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from worker.sae.dictionary import Dictionary
-from worker.sae.metrics import LossRecovered, SplicedModel, StreamingMetrics, loss_recovered
+from worker.sae.metrics import LossRecovered, SplicedModel, StreamingMetrics, loss_recovered, token_parts
 from worker.train.activations import Contexts, text_batch
 from worker.train.errors import TrainingError
 
 DENSE_ABOVE = 0.1
 CONTEXTS_PER_BATCH = 16
+_MOST_LOGITS = 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +56,20 @@ def measure_quality(
     *,
     loss_contexts: int | None = None,
     excluded: frozenset[int] = frozenset(),
+    at_once: int = CONTEXTS_PER_BATCH,
 ) -> tuple[Quality, ...]:
     """One Quality a dictionary, in order, from one pass for what fires and one for the loss.
 
     context_ids: the held-out sample. loss_contexts: how many of them, from the first, the loss is measured on (it
     costs four forward passes a dictionary); None takes all. excluded: ids of special tokens.
+    at_once: contexts through the model.
     Raises TrainingError on an empty sample.
     """
     if not len(context_ids):
         raise TrainingError("There are no held-out contexts to measure the dictionaries on; give it more text.")
     streams = [StreamingMetrics(dictionary.d_in, dictionary.d_sae) for dictionary in dictionaries]
     hook_names = list(dict.fromkeys(dictionary.hook_name for dictionary in dictionaries))
-    for token_ids, is_text in _batches(contexts, context_ids, excluded):
+    for token_ids, is_text in _batches(contexts, context_ids, excluded, at_once):
         acts = model.activations(token_ids, hook_names)
         for dictionary, stream in zip(dictionaries, streams, strict=True):
             _observe(stream, dictionary, acts, is_text)
@@ -74,9 +77,15 @@ def measure_quality(
     qualities = []
     for dictionary, stream in zip(dictionaries, streams, strict=True):
         mean = stream.mean.to(dictionary.b_dec)
-        recovered = loss_recovered(model, dictionary, _batches(contexts, for_loss, excluded), mean=mean)
+        batches = _batches(contexts, for_loss, excluded, at_once)
+        recovered = loss_recovered(model, dictionary, batches, mean=mean)
         qualities.append(_quality(dictionary, stream, recovered, (len(context_ids), len(for_loss))))
     return tuple(qualities)
+
+
+def contexts_at_once(n_ctx: int, d_vocab: int) -> int:
+    """Contexts whose logits take some tens of megabytes at most."""
+    return min(CONTEXTS_PER_BATCH, max(1, _MOST_LOGITS // (n_ctx * d_vocab)))
 
 
 def _observe(
@@ -84,15 +93,16 @@ def _observe(
 ) -> None:
     at_hook = acts[dictionary.hook_name]
     text = at_hook[is_text.to(at_hook.device)].to(dictionary.b_dec)
-    feature_acts = dictionary.encode(text)
-    stream.update(text, feature_acts, dictionary.decode(feature_acts))
+    for part in token_parts(text, dictionary.d_sae):
+        feature_acts = dictionary.encode(part)
+        stream.update(part, feature_acts, dictionary.decode(feature_acts))
 
 
 def _batches(
-    contexts: Contexts, context_ids: np.ndarray, excluded: frozenset[int]
+    contexts: Contexts, context_ids: np.ndarray, excluded: frozenset[int], at_once: int
 ) -> Iterator[tuple[Int[Tensor, "context token"], Bool[Tensor, "context token"]]]:
-    for start in range(0, len(context_ids), CONTEXTS_PER_BATCH):
-        yield text_batch(contexts, context_ids[start : start + CONTEXTS_PER_BATCH], excluded)
+    for start in range(0, len(context_ids), at_once):
+        yield text_batch(contexts, context_ids[start : start + at_once], excluded)
 
 
 def _quality(

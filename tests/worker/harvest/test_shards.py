@@ -9,7 +9,6 @@ import torch
 from tests.worker.harvest.conftest import equal, make_contexts, make_dictionary, make_world
 from worker.harvest.engine import harvest_shard
 from worker.harvest.errors import HarvestError
-from worker.harvest.memory import estimate_memory
 from worker.harvest.merge import merge_shards
 from worker.harvest.partial import partial_path
 from worker.harvest.plan import HarvestOptions, HarvestPlan, plan_harvest, shard_batches
@@ -109,13 +108,6 @@ def test_a_dictionary_of_other_conventions_is_refused(tmp_path):
     other = make_dictionary("relu", prepend_bos=False)
     with pytest.raises(HarvestError, match="group of its own"):
         harvest_shard(world.plan, 0, model=world.model, dictionaries=[other], contexts=world.contexts, folder=tmp_path)
-
-
-def test_too_little_memory_is_refused_before_anything_runs(tmp_path):
-    world = make_world(memory_limit_mb=1)
-    assert estimate_memory(world.plan, [24]) > 2**20
-    with pytest.raises(HarvestError, match="limit is 1 MB"):
-        world.harvest(tmp_path)
 
 
 @pytest.mark.parametrize("sizes", [[1], [1, 1, 1], [3, 40, 2]])
