@@ -37,16 +37,32 @@ class BenchmarkCatalog:
         weights: Sequence[WeightResult],
     ) -> None:
         """Everything a harvest writes."""
+        self.begin(plan)
+        for number, (result, weight) in enumerate(zip(results, weights, strict=True)):
+            self.add(plan, contexts, number=number, result=result, weights=weight)
+        self.finish()
+
+    def begin(self, plan: HarvestPlan) -> None:
+        """What features refer to."""
         self._write_what_features_refer_to(plan)
+
+    def add(
+        self, plan: HarvestPlan, contexts: ContextTable, *, number: int, result: HarvestResult, weights: WeightResult
+    ) -> None:
+        """One dictionary, by its number, as a worker writes it."""
+        slug = self._slugs[number]
         with make_session(self._engine, write=True) as session:
             writer = CatalogWriter(session)
-            names = {number: f"document {number}" for number in range(plan.n_documents)}
-            writer.add_contexts(HARVEST, context_batches(contexts, contexts_shown(results)), document_names=names)
-            for slug, result, weight in zip(self._slugs, results, weights, strict=True):
-                writer.write_features(HARVEST, slug, feature_records(result, weight))
-                writer.write_summary(HARVEST, slug, summary_record(result.summary))
-            writer.finish_harvest(HARVEST)
+            names = [f"document {document}" for document in range(plan.n_documents)]
+            writer.add_contexts(HARVEST, context_batches(contexts, contexts_shown([result])), document_names=names)
+            writer.write_features(HARVEST, slug, feature_records(result, weights))
+            writer.write_summary(HARVEST, slug, summary_record(result.summary))
             session.commit()
+
+    def finish(self) -> None:
+        """The harvest is complete."""
+        with session_scope(self._engine, write=True) as session:
+            CatalogWriter(session).finish_harvest(HARVEST)
 
     def close(self) -> None:
         """Let go of the database."""
