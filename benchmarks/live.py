@@ -150,9 +150,10 @@ class _Direct:
     """The unavoidable work by itself."""
 
     def __init__(self, world: World, layer: int) -> None:
-        plain = GPT2LMHeadModel.from_pretrained(world.model, dtype=world.dtype).transformer.eval().to(world.device)
+        plain = GPT2LMHeadModel.from_pretrained(world.model, dtype=world.dtype).transformer.eval()
         plain.h = plain.h[:layer]
         plain.ln_f = nn.Identity()  # pyright: ignore[reportAttributeAccessIssue]
+        nn.Module.to(plain, world.device)
         assert world.dictionary.W_enc is not None
         self._plain, self._device = plain, world.device
         self._W_enc = world.dictionary.W_enc.to(world.device, world.dtype)
