@@ -34,6 +34,7 @@ from catalog.live_answers import LiveFirings, read_live_answer
 D_MODEL = 768
 OK = 200
 RATIO_AT = 64
+FULL_REPEATS_UP_TO = 512
 LIMITS = {"ratio": 1.3, "clients_ratio": {"cpu": 1.2, "cuda": 2.0}}
 # How far an activation may be off, over the greatest there is: another batch rounds otherwise.
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 2e-2}
@@ -50,6 +51,10 @@ class Plan:
     rounds: int
     seconds: float
 
+    def repeats_of(self, n_tokens: int) -> int:
+        """Fewer of long requests, so that they do not take most of the time."""
+        return max(3, min(self.repeats, self.repeats * FULL_REPEATS_UP_TO // n_tokens))
+
 
 def main(argv: list[str] | None = None) -> int:
     """Measure and print."""
@@ -61,7 +66,7 @@ def main(argv: list[str] | None = None) -> int:
         clients=_numbers(options.clients),
         client_tokens=options.client_tokens,
         rounds=1 if options.quick else options.rounds,
-        seconds=4.0 if options.quick else options.seconds,
+        seconds=3.0 if options.quick else options.seconds,
     )
     hook = f"blocks.{options.layer}.hook_resid_pre"
     with tempfile.TemporaryDirectory(prefix="featurescope-live-") as folder:
@@ -103,7 +108,7 @@ def _measure(world: World, plan: Plan, *, n_ctx: int, layer: int) -> dict[str, A
         far = max(far, _farthest(world, direct, first, world.door.ask(first.text)))
         direct.seconds(first)
         times[n_tokens] = {"door": [], "direct": []}
-        for seed in range(plan.repeats):
+        for seed in range(plan.repeats_of(n_tokens)):
             asked = Asked.of(n_tokens, n_ctx=n_ctx, seed=seed)
             times[n_tokens]["direct"].append(direct.seconds(asked))
             began = time.perf_counter()
