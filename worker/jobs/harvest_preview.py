@@ -6,7 +6,7 @@ only where a dictionary has nothing complete to show, and where its cost is smal
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,11 +38,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What the previews of a harvest have cost: how many there were, seconds in all, seconds of the last."""
+    """What the previews of a harvest have cost: how many there were, seconds in all, seconds of the last.
+
+    shards: of how many shards the last one is.
+    """
 
     previews: int = 0
     seconds: float = 0.0
     last: float = 0.0
+    shards: int = 0
 
 
 def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, Any]) -> dict[str, Any]:
@@ -56,7 +60,8 @@ def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, 
     lacking = _lacking(context, harvest)
     shards = finished_shards(context, harvest)
     is_whole = len(harvest.passes) == 1
-    if not (lacking and shards and is_whole) or not _is_worth_it(context, harvest, before, shards=shards):
+    says_more = lacking and is_whole and _says_more(harvest, before, shards)
+    if not says_more or not _is_worth_it(context, harvest, before, shards):
         return spent
     began = time.monotonic()
     try:
@@ -65,7 +70,7 @@ def preview(context: JobContext, job_id: str, harvest_id: str, spent: dict[str, 
     except OVERTAKEN as error:
         log.warning("The preview of the harvest %s is given up: %s", harvest_id, error)
     seconds = time.monotonic() - began
-    return {"previews": before.previews + 1, "seconds": before.seconds + seconds, "last": seconds}
+    return asdict(Spent(before.previews + 1, before.seconds + seconds, seconds, len(shards)))
 
 
 def moments(n_shards: int) -> frozenset[int]:
@@ -80,12 +85,17 @@ def _lacking(context: JobContext, harvest: OpenHarvest) -> list[int]:
     return [place for place, found in enumerate(shown) if found is None or found.status != "complete"]
 
 
-def _is_worth_it(context: JobContext, harvest: OpenHarvest, before: Spent, *, shards: list[int]) -> bool:
+def _says_more(harvest: OpenHarvest, before: Spent, shards: list[int]) -> bool:
+    """Whether there are twice as many shards as last time, and not yet all: previews may lag behind the shards."""
+    return max(1, 2 * before.shards) <= len(shards) < harvest.plan.n_shards
+
+
+def _is_worth_it(context: JobContext, harvest: OpenHarvest, before: Spent, shards: list[int]) -> bool:
     """Whether a preview is cheap against the harvest, as far as it can be told."""
     if context.settings.previews != "auto":
         return context.settings.previews == "always"
     plan = harvest.plan
-    if plan.seen or memory_limit(context, harvest.record) is not None or len(shards) >= plan.n_shards:
+    if plan.seen or memory_limit(context, harvest.record) is not None:
         return False
     gone = (datetime.now(UTC) - datetime.fromisoformat(harvest.record.created_at)).total_seconds()
     done = text_tokens(harvest, shards)

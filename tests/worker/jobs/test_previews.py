@@ -179,6 +179,22 @@ def test_a_preview_that_another_worker_has_overtaken_is_given_up_and_the_harvest
     assert (found.id, found.status) == (harvest_id, "complete")
 
 
+def test_previews_that_lag_behind_the_shards_are_left_out(
+    context: JobContext, sae: DictionaryRecord, tiny_world: TinyWorld
+):
+    context = with_previews(context, "always")
+    harvest_id, n_shards = begin(context, tiny_world)
+    for shard in (0, 1):
+        run_shard(context, JOB, harvest_id, shard)
+    first = preview(context, JOB, harvest_id, {})
+    assert (first["previews"], first["shards"]) == (1, 2)
+    run_shard(context, JOB, harvest_id, 2)
+    assert preview(context, JOB, harvest_id, first) == first
+    for shard in range(3, n_shards):
+        run_shard(context, JOB, harvest_id, shard)
+    assert preview(context, JOB, harvest_id, first) == first
+
+
 def _cut_short(write: Callable[..., None]) -> Callable[..., None]:
     def interrupted(*args: object, **more: object) -> None:
         write(*args, **more)
