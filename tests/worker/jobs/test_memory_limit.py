@@ -11,6 +11,7 @@ import pytest
 from catalog.records import DictionaryRecord
 from tests.tiny import TinyWorld
 from tests.worker.harvest.conftest import make_world
+from tests.worker.jobs import limited_harvest
 from tests.worker.jobs.test_harvest_steps import request
 from worker.harvest.memory import Forward, Load, batch_sizes, pass_bytes
 from worker.jobs.context import JobContext
@@ -22,6 +23,7 @@ from worker.jobs.settings import WorkerSettings, worker_settings
 from worker.jobs.sizes import MIB, parse_size
 
 ROOT = Path(__file__).parents[3]
+TOKENS = 20_000
 PATIENCE_SECONDS = 1800
 LOAD = Load(d_in=512, d_sae=16_384, features=16_384, weights=64 * MIB, l0=64.0, row=1.5)
 FORWARD = Forward(a_token=40_000.0, d_model=512, d_vocab=8192)
@@ -87,6 +89,32 @@ def test_a_worker_with_a_lower_limit_does_not_take_a_piece(
     other = JobContext(replace(context.settings, memory_limit=10 * MIB), context.ledger, context.models)
     with pytest.raises(TooLittleMemory, match="limit is 10 MiB"):
         run_shard(other, "harvest-1", prepared["harvest"], 0)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    home = tmp_path_factory.mktemp("limited") / "home"
+    limited_harvest.make_stage(home, tokens=4 * TOKENS)
+    return home
+
+
+@pytest.mark.slow
+def test_the_process_stays_under_the_limit_whatever_the_tokens_and_passes_change_no_number(home: Path):
+    needed = {(passes, batch): size for size, passes, batch in process(home, TOKENS, "ask")["needed"]}
+    # Between what two arrangements need: one pass does not fit however small the batch, two do with the largest.
+    limit = (needed[1, 1024] + needed[2, 8192]) // 2
+    two, longer = process(home, TOKENS, str(limit)), process(home, 4 * TOKENS, str(limit))
+    one = process(home, TOKENS, str(needed[1, 8192] + 32 * MIB))
+    assert two["passes"] == longer["passes"] == [[0, 1], [2, 3]]
+    assert one["passes"] == [[0, 1, 2, 3]]
+    assert one["batch"] == two["batch"] == 8192
+    assert two["digest"] == one["digest"]
+    assert two["peak"] <= limit
+    assert longer["peak"] <= limit
+    assert longer["peak"] == pytest.approx(two["peak"], rel=0.06)
+    assert one["peak"] <= needed[1, 8192] + 32 * MIB
+    assert {run["status"] for run in (one, two, longer)} == {"complete"}
+    assert all(run["tokens_done"] == run["tokens"] for run in (one, two, longer))
 
 
 def process(home: Path, *words: object) -> dict:
