@@ -133,8 +133,7 @@ def _fill(engine: Engine, harvest: SyntheticHarvest) -> None:
 
 def _write_features(engine: Engine, harvest: SyntheticHarvest, run_id: int) -> NDArray[np.int64]:
     """How often each feature fired."""
-    tables = [kind.__table__ for kind in (FeatureRow, FeaturePageRow)]
-    assert all(isinstance(table, Table) for table in tables)
+    tables = [table for kind in (FeatureRow, FeaturePageRow) if isinstance(table := kind.__table__, Table)]
     indexes = [index for table in tables for index in table.indexes]
     fired_column = [column.name for column in tables[0].columns].index("tokens_fired")
     fired: list[int] = []
