@@ -35,6 +35,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "export": ("app.cli.export", "write a dictionary as a static site, JSONL or Parquet"),
     "export-labels": ("app.cli.export_labels", "write all labels with their history to a file, JSONL or CSV"),
     "import-labels": ("app.cli.import_labels", "read labels from a file; --dry-run says what would change"),
+    "people": ("app.cli.people", "who may sign in: add somebody, list, reset a password, role, remove"),
     "backup": ("worker.cli.backup", "write the whole catalog to one file, while it is in use"),
     "restore": ("worker.cli.restore", "put a backup into SQLite or Postgres, all of it or nothing"),
     "doctor": ("worker.cli.doctor", "check this machine, the database and the files"),

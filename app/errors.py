@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +13,9 @@ from app.dependencies import site_of
 from app.failures import AppError
 from app.library import FeatureNotFound, NotHarvested, NotInSubset
 from app.live.failures import ClientGone, LiveFailure
-from app.people.rules import NotAllowed
+from app.people.accounts import BadToken, SignInOff, UnsaidOrigin
+from app.people.attempts import TooOften
+from app.people.rules import NotAllowed, TakesPerson
 from app.requests import request_id
 from catalog.errors import (
     BadLabel,
@@ -27,6 +29,7 @@ from catalog.errors import (
     Unreachable,
     WrongRevision,
 )
+from catalog.people_records import BadAccount
 
 log = logging.getLogger(__name__)
 CLIENT_GONE = 499
@@ -57,6 +60,8 @@ def add_error_answers(app: FastAPI) -> None:
     app.add_exception_handler(CatalogError, _answer_catalog)
     app.add_exception_handler(AppError, _answer_own)
     app.add_exception_handler(NotAllowed, _answer_not_allowed)
+    for refused in (TakesPerson, BadToken, UnsaidOrigin, TooOften, SignInOff):
+        app.add_exception_handler(refused, _answer_refused)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
 
@@ -105,6 +110,8 @@ def _answer_catalog(request: Request, error: Exception) -> Response:
         return answer(
             request, Problem(409, "job_over", "That job is over", str(error), "The page /jobs shows the rest.")
         )
+    if isinstance(error, BadAccount):
+        return answer(request, Problem(422, "account_refused", "That cannot be taken", str(error)))
     if isinstance(error, BadLabel | LabelChanged):
         return answer(request, _about_label(error))
     if isinstance(error, WrongRevision | Unreachable | Busy | StorageFull):
@@ -141,7 +148,40 @@ def _about_label(error: BadLabel | LabelChanged) -> Problem:
 
 
 def _answer_not_allowed(request: Request, error: Exception) -> Response:
-    return answer(request, Problem(403, "not_allowed", "That takes another role", str(error), "Ask an admin."))
+    """Whoever opens a page without being known is asked to sign in, and comes back to it then."""
+    assert isinstance(error, NotAllowed)
+    if not error.is_unknown:
+        return answer(request, Problem(403, "not_allowed", "That takes another role", str(error), "Ask an admin."))
+    paths = site_of(request).paths
+    place = request.url.path.removeprefix(paths.prefix)
+    if request.method == "GET" and _is_opened(request) and not place.startswith("/api/"):
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(paths.sign_in(next=f"{paths.prefix}{place}{query}"), status_code=303)
+    way = (Link(paths.sign_in(), "sign in"),)
+    told = answer(request, Problem(401, "not_signed_in", "That takes signing in", str(error), nearest=way))
+    told.headers["WWW-Authenticate"] = "Bearer"
+    return told
+
+
+def _is_opened(request: Request) -> bool:
+    """Whether a browser opens the address as a page, rather than a script a part of one."""
+    return "text/html" in request.headers.get("accept", "")
+
+
+def _answer_refused(request: Request, error: Exception) -> Response:
+    """What is refused at the door."""
+    if isinstance(error, TooOften):
+        told = answer(request, Problem(429, "too_often", "Too often", str(error)))
+        told.headers["Retry-After"] = str(error.retry_after_s)
+        return told
+    if isinstance(error, SignInOff):
+        hint = "To let people sign in, start the app with FEATURESCOPE_AUTH=accounts."
+        return answer(request, Problem(404, "sign_in_off", "No sign-in", str(error), hint))
+    if isinstance(error, BadToken):
+        told = answer(request, Problem(401, "bad_token", "No such token", str(error), "Make another on your page."))
+        told.headers["WWW-Authenticate"] = 'Bearer error="invalid_token"'
+        return told
+    return answer(request, Problem(403, "not_allowed", "Refused", str(error)))
 
 
 def _not_found(request: Request, error: NotFound) -> Problem:

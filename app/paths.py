@@ -70,6 +70,26 @@ class SitePaths:
         """Running jobs alone, as the front page shows them."""
         return f"{self.prefix}/jobs/running"
 
+    def sign_in(self, **query: object) -> str:
+        """Where people sign in; `next` in the query is where they go then."""
+        return f"{self.prefix}/sign-in{_query(query)}"
+
+    def sign_out(self) -> str:
+        """Where a form signs a browser out."""
+        return f"{self.prefix}/sign-out"
+
+    def join(self, **query: object) -> str:
+        """Where whoever was invited chooses a password."""
+        return f"{self.prefix}/join{_query(query)}"
+
+    def account(self, act: str = "") -> str:
+        """One's own page, and where its forms ask for something."""
+        return f"{self.prefix}/account{'/' if act else ''}{act}"
+
+    def people(self, act: str = "", **query: object) -> str:
+        """Everybody, and where the forms of admins ask for something."""
+        return f"{self.prefix}/people{'/' if act else ''}{act}{_query(query)}"
+
     def labels(self, **query: object) -> str:
         """What people say of features."""
         return f"{self.prefix}/labels{_query(query)}"

@@ -10,6 +10,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+MOST_BYTES = 9 * 2**20
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -23,15 +24,25 @@ HEADERS = {
 }
 
 
+class BodyTooLong(Exception):
+    """A request that did not say how long it is turned out too long."""
+
+
 class Guard:
-    """Refuses foreign hosts and cross-site writes, and marks every answer with the content policy.
+    """Refuses foreign hosts, cross-site writes and bodies too long, and marks every answer with the content policy.
 
     allowed_hosts: names without port, lower case; a name that begins with a dot allows its subdomains.
+    most_bytes: the longest body that is taken; forms are read before it is known who sends them.
+    is_private: answers are for one person, so nothing but files of `static/` is kept by anybody on the way.
     A page asked for with `embed` may be framed by any site; every other page by none.
     """
 
-    def __init__(self, app: ASGIApp, *, allowed_hosts: Iterable[str]) -> None:
+    def __init__(
+        self, app: ASGIApp, *, allowed_hosts: Iterable[str], most_bytes: int = MOST_BYTES, is_private: bool = False
+    ) -> None:
         self._app = app
+        self._most_bytes = most_bytes
+        self._is_private = is_private
         self._hosts = frozenset(host for host in allowed_hosts if not host.startswith("."))
         self._suffixes = tuple(host for host in allowed_hosts if host.startswith("."))
 
@@ -51,9 +62,11 @@ class Guard:
                 marked["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-ancestors {frames}"
                 for name, value in HEADERS.items():
                     marked[name] = value
+                if self._is_private and not scope["path"].startswith("/static/"):
+                    marked.setdefault("Cache-Control", "private, no-store")
             await send(message)
 
-        await app(scope, receive, send_marked)
+        await app(scope, _limited(receive, self._most_bytes), send_marked)
 
     def _refusal(self, method: str, headers: Headers) -> PlainTextResponse | None:
         host = headers.get("host", "")
@@ -65,10 +78,28 @@ class Guard:
             )
         if method not in SAFE_METHODS and not _is_own(headers, host):
             return PlainTextResponse("Refused: this request comes from another site.\n", status_code=403)
+        length = headers.get("content-length", "0")
+        if not length.isdecimal() or int(length[:20]) > self._most_bytes:
+            return PlainTextResponse(f"A request has {self._most_bytes:,} bytes at most.\n", status_code=413)
         return None
 
     def _is_known(self, name: str) -> bool:
         return name in self._hosts or name.endswith(self._suffixes or ("\0",))
+
+
+def _limited(receive: Receive, most_bytes: int) -> Receive:
+    """What comes in. Raises BodyTooLong beyond the limit, which is answered as a body that cannot be read."""
+    seen = 0
+
+    async def receive_limited() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most_bytes:
+            raise BodyTooLong(f"The body has more than {most_bytes:,} bytes.")
+        return message
+
+    return receive_limited
 
 
 def host_name(host: str) -> str:

@@ -7,6 +7,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from app.pages.charts import sparkline
 from app.pages.marks import chip, facts, line, segments
 from app.paths import Paths
+from app.people.shown import shown
 
 PROJECT = Path(__file__).resolve().parent.parent
 TEMPLATES = PROJECT / "templates"
@@ -31,6 +32,7 @@ def make_environment(paths: Paths, *, is_live: bool, version: str) -> Environmen
         paths=paths,
         is_live=is_live,
         version=version,
+        shown=shown,
         sparkline=sparkline,
         segments=segments,
         line=line,

@@ -215,6 +215,69 @@ class PersonRow(Base):
     created_at: Mapped[str]
 
 
+class PasswordRow(Base):
+    """How a person signs in: the password as Argon2id keeps it."""
+
+    __tablename__ = "password"
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"), primary_key=True, autoincrement=False)
+    hash: Mapped[str]
+    changed_at: Mapped[str]
+
+
+class SessionRow(Base):
+    """A browser in which somebody is signed in; it ends when its row goes. digest: SHA-256 of what its cookie says."""
+
+    __tablename__ = "session"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    client: Mapped[str]
+    created_at: Mapped[str]
+    expires_at: Mapped[str]
+    __table_args__ = (Index(None, "person_id"),)
+
+
+class InvitationRow(Base):
+    """A link that lets somebody choose a password, once; it is used up when its row goes.
+
+    digest: SHA-256 of what the link says. role: the one they get, NULL where they keep theirs.
+    """
+
+    __tablename__ = "invitation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[str | None]
+    made_by: Mapped[str]
+    created_at: Mapped[str]
+    expires_at: Mapped[str]
+
+
+class TokenRow(Base):
+    """What a program of a person's shows instead of a password. digest: SHA-256 of it. scope: read, label or admin."""
+
+    __tablename__ = "token"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    digest: Mapped[str] = mapped_column(unique=True)
+    person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+    name: Mapped[str]
+    scope: Mapped[str]
+    created_at: Mapped[str]
+    expires_at: Mapped[str]
+    __table_args__ = (Index(None, "person_id"),)
+
+
+class AuditRow(Base):
+    """Who signed in or decided something, and when; rows are only ever added. Names are kept as they were then."""
+
+    __tablename__ = "audit"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[str]
+    act: Mapped[str]
+    person: Mapped[str]
+    about: Mapped[str]
+    address: Mapped[str]
+
+
 class LabelRow(Base):
     """What somebody proposes that a feature means. It hangs on the dictionary's hash, so it outlives every harvest.
 

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy import Engine
+
+from app.account_acts import write
 from app.failures import AppError
 from app.label_files.importing import FATES, Decided, Fate, Importer
 from app.label_files.reading import KINDS, UnknownFile, read_labels
@@ -13,6 +16,7 @@ from app.people.asking import OWNER
 from app.settings import AppSettings
 from catalog.engine import make_engine
 from catalog.revision import check_revision
+from catalog.writer.accounts import Doer
 
 MOST_TOLD = 50
 
@@ -37,8 +41,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     except AppError as error:
         print(error, file=sys.stderr)
         return 1
+    finally:
+        _note(engine, counts, options)
     _sum_up(counts, options)
     return 0
+
+
+def _note(engine: Engine, counts: dict[Fate, int], options: argparse.Namespace) -> None:
+    """A line of the audit log for what was done, also where the import broke off."""
+    if not options.dry_run and (counts["new"] or counts["changed"]):
+        about = f"{Path(options.file).name}: {counts['new']} added, {counts['changed']} changed"
+        write(engine, Doer(OWNER.name, "the command line"), lambda people: people.note("labels imported", about))
 
 
 def _tell(decided: Decided, counts: dict[Fate, int], options: argparse.Namespace) -> None:

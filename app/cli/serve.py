@@ -13,6 +13,7 @@ from types import FrameType
 
 import uvicorn
 
+from app.account_acts import read
 from app.failures import AppError
 from app.label_stream.notifier import Notifier
 from app.main import create_app
@@ -40,12 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ServeError(f"--port {options.port}: a port is a number from 0 to {LAST_PORT}; 0 takes a free one.")
         settings = replace(_with_hosts(settings, options), access_log=options.access_log)
         check_revision(make_engine(settings.catalog.database_url))
+        app = create_app(settings)
         listener = listen(options.host, options.port)
     except AppError as error:
         print(error, file=sys.stderr)
         return 1
-    app = create_app(settings)
-    _announce(options, listener.getsockname()[1])
+    _announce(options, listener.getsockname()[1], settings)
     # What is loaded by now stays for good, and need not be looked through each time garbage is collected (0.1 s).
     gc.collect()
     gc.freeze()
@@ -104,12 +105,15 @@ def is_loopback(host: str) -> bool:
 
 
 def _with_hosts(settings: AppSettings, options: argparse.Namespace) -> AppSettings:
-    """Settings that answer to the names asked for. Raises ServeError on a public address asked for once only."""
-    if not is_loopback(options.host) and not options.public:
+    """Settings that answer to the names asked for.
+
+    Raises ServeError on a public address asked for once only, where nobody has to sign in.
+    """
+    if settings.auth == "off" and not is_loopback(options.host) and not options.public:
         raise ServeError(
             f"{options.host!r} can be reached by other machines, and there is no sign-in: whoever reaches it is the "
-            "owner, sees everything and may change everything. If that is meant, say so again: add --public, and "
-            "--allow-host NAME for the names it goes by."
+            "owner, sees everything and may change everything. Let people sign in, with FEATURESCOPE_AUTH=accounts; "
+            "or, if that is meant, say so again: add --public, and --allow-host NAME for the names it goes by."
         )
     named = tuple(name.lower() for name in options.allow_host)
     own = () if options.host in ("0.0.0.0", "::") else (options.host.lower(),)
@@ -128,14 +132,28 @@ def _reason(host: str, port: int, error: OSError) -> str:
     return f"Cannot listen on {host} port {port}: {error.strerror or error}."
 
 
-def _announce(options: argparse.Namespace, port: int) -> None:
+def _announce(options: argparse.Namespace, port: int, settings: AppSettings) -> None:
     host = f"[{options.host}]" if ":" in options.host else options.host
     url = f"http://{host}:{port}/"
     if options.json:
-        print(json.dumps({"url": url, "sign_in": "off", "you_are": OWNER.name}), flush=True)
-    else:
-        print(f"Featurescope is at {url} (Ctrl-C stops it)", flush=True)
-        print(f"There is no sign-in: whoever opens it is the {OWNER.name} and may do everything.", flush=True)
+        you = OWNER.name if settings.auth == "off" else None
+        print(json.dumps({"url": url, "sign_in": settings.auth, "you_are": you}), flush=True)
+        return
+    print(f"Featurescope is at {url} (Ctrl-C stops it)", flush=True)
+    for line in _about_people(settings):
+        print(line, flush=True)
+    if settings.auth != "off" and not is_loopback(options.host):
+        print("Passwords cross the network as they are typed: put a proxy with HTTPS in front of it.", flush=True)
+
+
+def _about_people(settings: AppSettings) -> list[str]:
+    if settings.auth == "off":
+        return [f"There is no sign-in: whoever opens it is the {OWNER.name} and may do everything."]
+    reads = "everybody may read" if settings.anonymous_reading else "reading takes it too"
+    lines = [f"People sign in with a password; {reads}."]
+    if not read(make_engine(settings.catalog.database_url), lambda people: people.has_admin()):
+        lines.append("There is no admin yet. Make one: featurescope people add NAME --role admin")
+    return lines
 
 
 def _parser() -> argparse.ArgumentParser:

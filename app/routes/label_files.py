@@ -1,8 +1,7 @@
 """Labels as a file to download."""
 
 import tempfile
-from collections.abc import Iterator
-from typing import IO, Annotated
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
@@ -10,9 +9,8 @@ from fastapi.responses import StreamingResponse
 from app.dependencies import SiteOf
 from app.label_files.writing import Format, write_labels
 from app.people.rules import Admin
+from app.sending import IN_MEMORY, portions
 
-IN_MEMORY = 4_000_000
-PORTION = 65_536
 TYPES: dict[Format, str] = {"jsonl": "application/x-ndjson", "csv": "text/csv", "history-csv": "text/csv"}
 router = APIRouter(prefix="/api/v1", tags=["labels"])
 
@@ -33,10 +31,4 @@ def export_labels(
     file.seek(0)
     name = f"labels.{kind.removeprefix('history-')}"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return StreamingResponse(_portions(file), media_type=f"{TYPES[kind]}; charset=utf-8", headers=headers)
-
-
-def _portions(file: IO[str]) -> Iterator[str]:
-    with file:
-        while portion := file.read(PORTION):
-            yield portion
+    return StreamingResponse(portions(file), media_type=f"{TYPES[kind]}; charset=utf-8", headers=headers)

@@ -20,6 +20,7 @@ from catalog.errors import BadRecord
 from catalog.label_records import PersonRecord
 from catalog.live_answers import LiveAnswer
 from catalog.writer import CatalogWriter
+from catalog.writer.accounts import Doer
 
 router = APIRouter(include_in_schema=False)
 Harvest = Annotated[str | None, Query()]
@@ -85,7 +86,9 @@ def take_down(
     with site.library() as library:
         identity = library.dictionary(dictionary).hash
     with session_scope(site.engine, write=True) as session:
-        CatalogWriter(session).remove_example(identity, index, example)
+        writer = CatalogWriter(session)
+        writer.remove_example(identity, index, example)
+        writer.accounts(Doer(me.name)).note("example removed", f"{dictionary}/{index}")
     return _back(site, (dictionary, index, harvest))
 
 

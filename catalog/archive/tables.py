@@ -17,8 +17,8 @@ KINDS: tuple[tuple[type[TypeEngine], Kind], ...] = (
     (String, "text"),
 )
 REVISION_TABLE = "alembic_version"
-PASSING = frozenset({REVISION_TABLE, "worker_heartbeat"})
-"""Tables that no archive holds: what they say is true of one database at one moment."""
+PASSING = frozenset({REVISION_TABLE, "worker_heartbeat", "session", "invitation"})
+"""Tables that no archive holds: what they say is true of one database at one moment. Nobody comes back signed in."""
 
 
 @dataclass(frozen=True, slots=True)

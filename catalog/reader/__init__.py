@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.reader import contexts, dictionaries, examples, feature_lists, features, harvests, jobs, models
+from catalog.reader.accounts import AccountReader
 from catalog.reader.kept_blocks import KeptBlocks
 from catalog.reader.labels import LabelReader
 from catalog.records import (
@@ -38,13 +39,14 @@ class CatalogReader:
 
     Where a harvest can be named and is not, the newest complete one is meant, else the newest unfinished one.
     What is not there raises NotFound with the nearest names. kept: contexts that readers of one catalog share.
-    labels: the labels and whoever gave them.
+    labels: the labels and whoever gave them. accounts: how people sign in.
     """
 
     def __init__(self, session: Session, kept: KeptBlocks | None = None) -> None:
         self._session = session
         self._kept = kept or KeptBlocks()
         self.labels = LabelReader(session)
+        self.accounts = AccountReader(session)
 
     def models(self) -> list[ModelRecord]:
         """Every model, by name."""

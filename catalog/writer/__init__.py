@@ -22,6 +22,7 @@ from catalog.records import (
 )
 from catalog.tokens import Vocabulary
 from catalog.writer import contexts, examples, harvests, job_control, jobs, models, previews
+from catalog.writer.accounts import AccountWriter, Doer
 from catalog.writer.features import FeatureWriter
 from catalog.writer.labels import LabelWriter
 from catalog.writer.turns import take_turn
@@ -39,6 +40,10 @@ class CatalogWriter:
     def __init__(self, session: Session) -> None:
         self._session = session
         self.labels = LabelWriter(session)
+
+    def accounts(self, by: Doer) -> AccountWriter:
+        """How people sign in. by: who changes it."""
+        return AccountWriter(self._session, by)
 
     def take_turn(self) -> None:
         """Waits for others that are adding models, dictionaries, corpora or harvests; they wait until the commit then.

@@ -25,6 +25,7 @@ from catalog.label_records import (
 )
 from catalog.label_text import reason_text
 from catalog.schema import DictionaryRow, HarvestRow, LabelChangeRow, LabellingRow, LabelRow, LabelVoteRow
+from catalog.writer.audit import note
 from catalog.writer.people import insert_if_new, person_id
 from catalog.writer.settling import settle
 from catalog.writer.upserts import upsert
@@ -134,6 +135,7 @@ class LabelWriter:
         if not row.hidden:
             row.hidden = True
             self._record(row, "hidden", person_id(self._session, by), note=why or None)
+            note(self._session, "label hidden", person=by.name, about=f"{key} {row.text}")
 
     def show(self, key: str, *, by: PersonRecord) -> None:
         """Shows a hidden label again."""
@@ -141,6 +143,7 @@ class LabelWriter:
         if row.hidden:
             row.hidden = False
             self._record(row, "shown", person_id(self._session, by))
+            note(self._session, "label shown", person=by.name, about=f"{key} {row.text}")
 
     def choose(self, key: str, *, by: PersonRecord) -> None:
         """Makes a label the accepted one, whatever the votes say."""

@@ -9,8 +9,8 @@ from typing import Literal
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-Subject = Literal["registration", "contexts"]
-_NUMBERS: dict[Subject, int] = {"registration": 0x66730001, "contexts": 0x66730002}
+Subject = Literal["registration", "contexts", "people"]
+_NUMBERS: dict[Subject, int] = {"registration": 0x66730001, "contexts": 0x66730002, "people": 0x66730003}
 
 
 def take_turn(session: Session, subject: Subject, number: int = 0) -> None:

@@ -13,6 +13,9 @@ HEADER = "x-person"
 class ByHeader:
     """Whoever the header names, as `name:role`; nobody without it."""
 
+    is_reading_open = True
+    has_accounts = False
+
     async def person(self, request: Request) -> PersonRecord | None:
         name, _, role = request.headers.get(HEADER, "").partition(":")
         return PersonRecord(name, role) if name else None

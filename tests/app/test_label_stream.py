@@ -127,7 +127,6 @@ def test_a_stream_of_nothing_is_not_opened(servers: list[str]):
     headers = {HEADER: "ada:viewer"}
     for path in ("/d/nothing/0", "/d/tiny-mid/999", f"/d/tiny-mid/{10**30}"):
         assert httpx.get(f"{servers[0]}{path}/labels/events", headers=headers).status_code == 404
-    assert httpx.get(f"{servers[0]}{EVENTS}").status_code == 403
 
 
 def test_a_lost_connection_to_postgresql_is_made_again_and_what_came_meanwhile_is_told(

@@ -28,6 +28,7 @@ from catalog.queries import FeatureListPage, FeatureQuery
 from catalog.records import FeaturePageData, FeatureSummary
 from catalog.tokens import Vocabulary
 from tests.app.live_parts import live_arguments
+from tests.app.people_parts import people_arguments
 from tests.app.steer_parts import steer_arguments
 from tests.app.stored import job
 from tests.app.synthetic import DEAD, SyntheticHarvest
@@ -98,6 +99,7 @@ def arguments(harvested: SyntheticHarvest, tokens: TokenText, index: int) -> Map
         "home/_models.html": {"models": model_cards([harvested.model], [harvested.dictionary]), "is_empty": False},
         "home/_add.html": {},
         **label_arguments(index),
+        **people_arguments(is_empty=index in DEAD),
         "jobs/_job.html": {"job": job_view(job())},
         "jobs/_jobs.html": {"page": jobs_page([job()], [])},
         **steer_arguments(harvested, tokens),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -12,18 +13,35 @@ from fastapi.testclient import TestClient
 from starlette.routing import Mount, Route
 
 from app.main import create_app
-from app.people.rules import Labeller, Rule
+from app.people.arrival import OPEN
+from app.people.attempts import Attempts, Door
+from app.people.rules import Labeller, Open, Rule
 from app.security import SAFE_METHODS
 from catalog.engine import make_engine
 from catalog.label_records import ROLES
+from catalog.people_records import SCOPES
 from catalog.revision import migrate
+from tests.app.accounts import accounts_app, browser, engine_of, program, settle, signed_in, token_of
 from tests.app.conftest import settings_for
 from tests.app.people import BASE, HEADER, ByHeader
+
+LEAVING = frozenset({"/sign-out", "/account/sign-out-everywhere"})
+"""Routes after which whoever walks would be signed in no more; tests of their own go through them."""
+
+
+def all_routes(app: FastAPI) -> list[APIRoute]:
+    """Every route that the app answers."""
+    return list(_all_routes(app.routes))
 
 
 def changing_routes(app: FastAPI) -> list[APIRoute]:
     """Every route that takes a method which may change something."""
-    return [route for route in _all_routes(app.routes) if route.methods - SAFE_METHODS]
+    return [route for route in all_routes(app) if (route.methods or set()) - SAFE_METHODS]
+
+
+def path_of(route: APIRoute) -> str:
+    """An address of a route, with names of nothing that is there."""
+    return re.sub(r"\{[^}]+\}", "0", route.path)
 
 
 def _all_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
@@ -38,9 +56,9 @@ def _all_routes(routes: Iterable[object]) -> Iterator[APIRoute]:
             assert (getattr(route, "methods", None) or SAFE_METHODS) <= SAFE_METHODS
 
 
-def rules_of(route: APIRoute) -> list[Rule]:
+def rules_of(route: APIRoute) -> list[Rule | Open]:
     """The rules that a request passes on its way to a route."""
-    return [call for call in _calls(route.dependant) if isinstance(call, Rule)]
+    return [call for call in _calls(route.dependant) if isinstance(call, Rule | Open)]
 
 
 def _calls(dependant: Dependant) -> Iterator[object]:
@@ -81,14 +99,76 @@ def test_each_role_gets_as_far_as_its_rule_says(app: FastAPI):
     client = TestClient(app, base_url=BASE)
     for route in changing_routes(app):
         [rule] = rules_of(route)
-        path = re.sub(r"\{[^}]+\}", "0", route.path)
-        for method in sorted(route.methods - SAFE_METHODS):
-            assert client.request(method, path).status_code == 403
+        if isinstance(rule, Open):
+            continue
+        path = path_of(route)
+        for method in sorted((route.methods or set()) - SAFE_METHODS):
+            assert client.request(method, path).status_code == 401
             for role in ROLES:
                 status = client.request(method, path, headers={HEADER: f"somebody:{role}"}).status_code
                 refused = ROLES.index(role) < ROLES.index(rule.role)
                 assert (status == 403) == refused, (method, path, role, status)
                 assert status < 500 or status == 503, (method, path, role, status)
+
+
+def test_only_what_anybody_may_reach_is_open(app: FastAPI):
+    free = {route.path for route in all_routes(app) if any(isinstance(rule, Open) for rule in rules_of(route))}
+    assert free == OPEN - {"/healthz"}
+    assert {route.path for route in all_routes(app)} >= OPEN
+
+
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, TestClient]]:
+    """Everybody who may come to an app with accounts: nobody, a browser of each role, a program of each scope."""
+    home = tmp_path_factory.mktemp("crew")
+    app = accounts_app(f"sqlite:///{home / 'catalog.sqlite'}", home)
+    crew = {"nobody": browser(app)}
+    for role in ROLES:
+        settle(engine_of(app), f"the {role}", role)
+        crew[role] = signed_in(app, f"the {role}")
+    for scope in SCOPES:
+        crew[f"token {scope}"] = program(app, token_of(app, "the admin", scope))
+    # Another admin, so that the walk may take the first one's access away and still find its rules held.
+    settle(engine_of(app), "another admin", "admin")
+    app.state.asking.attempts = Unlimited()
+    yield crew
+    engine_of(app).dispose()
+
+
+class Unlimited(Attempts):
+    """So that a walk through all routes knocks as often as there are routes."""
+
+    def count(self, door: Door, who: str) -> None:
+        """Never too often."""
+
+
+def test_every_route_holds_to_its_rule_for_everybody_who_signs_in(crew: dict[str, TestClient]):
+    app: FastAPI = crew["nobody"].app  # type: ignore[assignment]
+    ways = [(route, method) for route in all_routes(app) for method in (route.methods or set()) - {"HEAD", "OPTIONS"}]
+    walked = 0
+    for (route, method), (who, client) in product(ways, crew.items()):
+        if route.path in LEAVING and may_pass(route, who):
+            continue
+        answer = client.request(method, path_of(route))
+        # A wrong password is answered with 401 too, but asks for no signing in.
+        refused = answer.status_code == 403 or "www-authenticate" in answer.headers
+        assert refused == (not may_pass(route, who)), (method, route.path, who, answer.status_code)
+        assert answer.status_code < 500 or answer.status_code == 503, (method, route.path, who)
+        walked += 1
+    assert walked >= 7 * 40
+
+
+def may_pass(route: APIRoute, who: str) -> bool:
+    """Whether somebody is let through to a route, by what it declares; nobody reads anything but what is open."""
+    if route.path in OPEN:
+        return True
+    if who == "nobody":
+        return False
+    kind, _, scope = who.rpartition(" ")
+    role = SCOPES[scope] if kind == "token" else who  # type: ignore[index]
+    rules = [rule for rule in rules_of(route) if isinstance(rule, Rule)]
+    has_role = all(ROLES.index(role) >= ROLES.index(rule.role) for rule in rules)
+    return has_role and not (kind == "token" and any(rule.in_person for rule in rules))
 
 
 def test_a_refusal_names_the_role_and_changes_nothing(app: FastAPI):

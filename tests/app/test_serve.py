@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from app.cli import serve
+from app.failures import AppError
 from app.settings import AppSettings
 from catalog.errors import WrongRevision
 
@@ -74,3 +75,21 @@ def test_the_app_starts_without_torch():
     code = "import sys, app.main, app.cli.serve, app.cli.export; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_settings_of_sign_in_take_no_value_that_nobody_meant():
+    assert AppSettings.from_environment({}).auth == "off"
+    assert AppSettings.from_environment({"FEATURESCOPE_AUTH": "accounts"}).anonymous_reading is False
+    for name, value in {"AUTH": "account", "ANONYMOUS_READING": "1", "SESSION_SECRET": "short"}.items():
+        with pytest.raises(AppError, match=f"FEATURESCOPE_{name}"):
+            AppSettings.from_environment({f"FEATURESCOPE_{name}": value})
+
+
+def test_with_sign_in_a_public_address_is_asked_for_once(stored_url: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("FEATURESCOPE_DATABASE_URL", stored_url)
+    monkeypatch.setenv("FEATURESCOPE_AUTH", "accounts")
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", 0))
+        taken.listen()
+        # It gets as far as the port, which is in use.
+        assert serve.main(["--host", "0.0.0.0", "--port", str(taken.getsockname()[1])]) == 1

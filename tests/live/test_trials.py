@@ -134,6 +134,9 @@ def test_another_site_pins_nothing(client: TestClient):
 class Reader:
     """Somebody who may look, and no more."""
 
+    is_reading_open = True
+    has_accounts = False
+
     async def person(self, request: Request) -> PersonRecord:
         return PersonRecord("ada", "viewer")
 
