@@ -33,9 +33,9 @@ def make_secret(path: Path, *, of: str, way_out: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     # A link puts the finished file in its place, or fails where another process was first.
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(secrets.token_urlsafe(N_BYTES) + "\n")
     try:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(secrets.token_urlsafe(N_BYTES) + "\n")
         os.link(name, path)
     except FileExistsError:
         pass

@@ -33,7 +33,7 @@ def patiently(context: JobContext, job_id: str, work: Callable[[], Result]) -> R
     """
 
     def tell(error: Exception) -> None:
-        waits_for = WAITS_FOR_ROOM if is_no_room(error) else "Waiting for the database"
+        waits_for = what_is_waited_for(error)
         log.warning("%s with the job %s: %s", waits_for, job_id, error)
         with suppress(CatalogError):
             context.ledger.goes_on(job_id, f"{waits_for}: {error}")
@@ -85,6 +85,11 @@ def free_bytes(home: Path) -> int:
         return shutil.disk_usage(home).free
     except OSError:
         return 0
+
+
+def what_is_waited_for(error: BaseException) -> str:
+    """The beginning of a line that says what is the matter."""
+    return WAITS_FOR_ROOM if is_no_room(error) else "Waiting for the database"
 
 
 def passes_by_itself(error: BaseException) -> bool:

@@ -27,7 +27,7 @@ from worker.jobs.leaving import STOPPED, leave
 from worker.jobs.ledger import Ledger, now
 from worker.jobs.live_door import open_live_door
 from worker.jobs.metrics_door import open_metrics_door
-from worker.jobs.patience import persistently
+from worker.jobs.patience import persistently, what_is_waited_for
 from worker.jobs.places import worker_lock_path
 from worker.jobs.settings import WorkerSettings
 from worker.jobs.starting_over import LOST, start_over
@@ -78,8 +78,9 @@ def _serve(settings: WorkerSettings, ledger: Ledger, on_ready: Callable[[str], N
     add_process_fields(executor=executor_id)
     log.info("The worker %s begins: %s on %s.", executor_id, software_version(), claim.device)
     log.info("Corpora and partial results lie in %s.", context.store.name)
+    live_address = persistently(lambda: open_live_door(context), home=settings.home, tell=_door_waits)
     heartbeat = Heartbeat(
-        _beater(settings, ledger, executor_id, open_live_door(context)),
+        _beater(settings, ledger, executor_id, live_address),
         every_seconds=settings.heartbeat_seconds,
         on_error=_heartbeat_failed,
     )
@@ -127,6 +128,10 @@ def refuse_beside_others(ledger: Ledger, watch: Watch) -> None:
 
 def _heartbeat_failed(error: Exception) -> None:
     log.warning("The heartbeat could not be written: %s", error)
+
+
+def _door_waits(error: Exception) -> None:
+    log.warning("%s to open the live door: %s", what_is_waited_for(error), error)
 
 
 def _beater(settings: WorkerSettings, ledger: Ledger, executor_id: str, live_address: str | None) -> Callable[[], None]:
