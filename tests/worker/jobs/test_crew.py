@@ -84,7 +84,8 @@ def test_a_worker_of_another_version_is_refused_while_others_are_up(crew: Crew, 
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: featurescope\nVersion: 99.1\n")
     path = os.pathsep.join([str(other.parent), os.environ.get("PYTHONPATH", "")])
-    with worker_process(crew.context.settings, PYTHONPATH=path) as newer:
+    # A safe path leaves out the working folder, where an installation from a clone leaves its own version.
+    with worker_process(crew.context.settings, PYTHONPATH=path, PYTHONSAFEPATH="1") as newer:
         said, _ = newer.communicate(timeout=240)
         assert newer.returncode == 1
     assert "and this one is 99.1+jobs." in said
