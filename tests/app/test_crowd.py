@@ -5,6 +5,7 @@ import asyncio
 import httpx
 
 from app.main import create_app
+from tests import own_loop
 from tests.app.conftest import BASE, settings_for
 
 CROWD = 120
@@ -19,7 +20,7 @@ def test_more_requests_than_threads_and_connections_are_all_answered(stored_url:
             asked = (client.get(f"/d/tiny-mid/{number % 3}") for number in range(CROWD))
             return [answer.status_code for answer in await asyncio.wait_for(asyncio.gather(*asked), timeout=25)]
 
-    assert asyncio.run(ask_all()) == [200] * CROWD
+    assert own_loop.run(ask_all()) == [200] * CROWD
 
 
 def test_answers_are_compressed_for_other_machines_alone(stored_url: str, tmp_path):
@@ -31,5 +32,5 @@ def test_answers_are_compressed_for_other_machines_alone(stored_url: str, tmp_pa
             answer = await client.get("/d/tiny-mid/0", headers={"accept-encoding": "gzip"})
             return answer.headers.get("content-encoding")
 
-    assert asyncio.run(encoding_for("127.0.0.1")) is None
-    assert asyncio.run(encoding_for("192.0.2.7")) == "gzip"
+    assert own_loop.run(encoding_for("127.0.0.1")) is None
+    assert own_loop.run(encoding_for("192.0.2.7")) == "gzip"

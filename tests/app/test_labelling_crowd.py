@@ -3,7 +3,6 @@
 On PostgreSQL through two server processes, on SQLite through one; then with a server killed in the middle.
 """
 
-import asyncio
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +12,7 @@ from sqlalchemy import Engine, func, select
 from catalog.engine import make_engine, session_scope
 from catalog.label_records import WORDINGS
 from catalog.schema import LabelChangeRow, LabellingRow, LabelRow, LabelVoteRow, PersonRow
+from tests import own_loop
 from tests.app.label_crowd import FEATURES, Servers, Taken, crowd
 from tests.app.stored import store
 from tests.app.synthetic import SyntheticHarvest
@@ -70,7 +70,7 @@ def check(engine: Engine, taken: Taken) -> None:
 
 def test_nothing_that_was_taken_is_lost_and_nobody_votes_twice(engine: Engine, database_url: str):
     with servers_over(engine, database_url) as servers:
-        taken = asyncio.run(crowd(servers.addresses, people=PEOPLE, requests=REQUESTS))
+        taken = own_loop.run(crowd(servers.addresses, people=PEOPLE, requests=REQUESTS))
     assert len(taken.wordings) + len(taken.votes) > PEOPLE * REQUESTS / 2
     assert taken.conflicts
     assert taken.statuses == {200, 201, 409}
@@ -81,7 +81,7 @@ def test_nothing_that_was_taken_is_lost_and_nobody_votes_twice(engine: Engine, d
 
 def test_a_server_killed_in_the_middle_loses_nothing_that_it_took(engine: Engine, database_url: str):
     with servers_over(engine, database_url) as servers:
-        taken = asyncio.run(
+        taken = own_loop.run(
             crowd(
                 servers.addresses,
                 people=PEOPLE,

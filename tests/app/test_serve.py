@@ -11,6 +11,7 @@ from app.cli import serve
 from app.failures import AppError
 from app.settings import AppSettings
 from catalog.errors import WrongRevision
+from tests import own_loop
 
 
 def test_a_port_in_use_is_named_with_another(capsys: pytest.CaptureFixture[str], stored_url: str, monkeypatch):
@@ -38,7 +39,7 @@ def test_answers_are_sent_without_delay():
                 await asyncio.open_connection(*listener.getsockname())
                 return await found
 
-    assert asyncio.run(is_undelayed())
+    assert own_loop.run(is_undelayed())
 
 
 @pytest.mark.parametrize("port", ["-1", "65536"])

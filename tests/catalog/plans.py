@@ -10,7 +10,9 @@ from sqlalchemy import Connection, Engine, event
 
 BIG = ("feature", "feature_page", "context_block", "document")
 """Tables with a row for each feature, context or document. All have a key of two columns."""
-WHOLE_LISTS = ("SCAN dictionary", "SCAN harvest", "SCAN model", "SCAN corpus", "SCAN label_change", "SCAN labelling")
+WHOLE_LISTS = tuple(
+    f"SCAN {name}" for name in ("dictionary", "harvest", "model", "corpus", "label_change", "labelling", "audit")
+)
 """Lists of everything there is, read in the order of their key, a page of them where they grow long; coverage counts
 all that is labelled."""
 WITHOUT_TABLE = ("SCAN json_each ", "SCAN anon_", "SCAN CONSTANT ROW")

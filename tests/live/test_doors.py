@@ -21,6 +21,7 @@ from app.live.failures import ClientGone, LiveFailure
 from app.main import create_app
 from catalog.live_secret import make_live_secret
 from catalog.records import WorkerRecord
+from tests import own_loop
 from tests.live.conftest import BASE, SAE, LiveWorld, app_settings, open_door
 from tests.worker.jobs.worker_process import wait_until, worker_process
 from worker.jobs.durable import migrate_jobs_database
@@ -87,7 +88,7 @@ def failure_of(*answers: bytes, seconds: float = 60, is_open: bool = False) -> L
                 await asked_of(one, other, seconds=seconds)
 
     with pytest.raises(LiveFailure) as caught:
-        asyncio.run(trial())
+        own_loop.run(trial())
     return caught.value
 
 
@@ -132,7 +133,7 @@ def test_a_worker_that_is_shut_or_busy_is_passed_over():
         async with door(busy) as (first, _), door(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes") as (last, _):
             return await asked_of(shut_address(), first, last)
 
-    assert asyncio.run(trial()) == b"yes"
+    assert own_loop.run(trial()) == b"yes"
 
 
 def test_when_all_are_busy_that_is_what_is_said_and_a_mistake_is_not_asked_twice():
@@ -142,7 +143,7 @@ def test_when_all_are_busy_that_is_what_is_said_and_a_mistake_is_not_asked_twice
 
 def test_when_none_can_be_reached_no_worker_is_up():
     with pytest.raises(LiveFailure, match="No worker is up"):
-        asyncio.run(asked_of(shut_address(), shut_address()))
+        own_loop.run(asked_of(shut_address(), shut_address()))
 
 
 def test_cancelling_a_request_hangs_up():
@@ -153,7 +154,7 @@ def test_cancelling_a_request_hangs_up():
             task.cancel()
             await asyncio.wait_for(left.wait(), 30)
 
-    asyncio.run(trial())
+    own_loop.run(trial())
 
 
 def test_work_for_somebody_gone_is_cancelled():
@@ -175,7 +176,7 @@ def test_work_for_somebody_gone_is_cancelled():
             await unless_gone(Request(), work())  # pyright: ignore[reportArgumentType]
         return cancelled.is_set()
 
-    assert asyncio.run(trial())
+    assert own_loop.run(trial())
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The worker's live door over a catalog: it computes what the harvest stored, and only with what is registered."""
 
-import asyncio
 import json
 import shutil
 import signal
@@ -15,6 +14,7 @@ from catalog.live_answers import LiveAnswer, read_live_answer
 from catalog.live_secret import read_live_secret
 from catalog.records import DictionaryRecord
 from catalog.storage_steps import TOP
+from tests import own_loop
 from tests.tiny import ALWAYS, D_SAE, DEAD, TinyWorld, tiny_dictionary, write_model
 from tests.worker.jobs.test_harvest_steps import request, run
 from tests.worker.jobs.worker_process import wait_until, worker_process
@@ -31,7 +31,7 @@ from worker.sae import formats
 
 def ask(context: JobContext, **values) -> LiveAnswer:
     service = make_service(context)
-    return read_live_answer(asyncio.run(service.answer(json.dumps(values).encode())))
+    return read_live_answer(own_loop.run(service.answer(json.dumps(values).encode())))
 
 
 def test_every_stored_activation_is_what_live_inference_gives(

@@ -12,6 +12,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from tests import own_loop
 from tests.worker.live.conftest import live, relu
 from tests.worker.live.test_batcher import PATIENCE_SECONDS, Gated
 from worker.live.batcher import Batcher
@@ -122,7 +123,7 @@ def test_answers_are_sent_without_delay():
                 await asyncio.open_connection(*listener.getsockname())
                 return await found
 
-    assert asyncio.run(is_undelayed())
+    assert own_loop.run(is_undelayed())
 
 
 def test_more_requests_than_may_be_under_way_are_told_so_at_once(model: LanguageModel):
