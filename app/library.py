@@ -117,6 +117,10 @@ class Library:
         is_fleeting = found.harvest is not None and found.harvest.so_far is not None
         return self.reader.dictionary(slug) if is_fleeting else found
 
+    def named(self, name: str) -> DictionaryRecord:
+        """The dictionary of a hash or of a slug, as programs name one. Raises NotFound naming the nearest slugs."""
+        return self.reader.dictionary_by_hash(name) or self.dictionary(name)
+
     def dictionary_with(self, slug: str, index: int) -> DictionaryRecord:
         """A dictionary that has a feature of that index. Raises NotFound, FeatureNotFound."""
         dictionary = self.dictionary(slug)

@@ -62,7 +62,7 @@ async def attribution_of(client: LiveClient, open_library: OpenLibrary, body: At
 
     def dictionary() -> DictionaryRecord:
         with open_library() as library:
-            return library.reader.dictionary_by_hash(body.dictionary) or library.dictionary(body.dictionary)
+            return library.named(body.dictionary)
 
     record = await run_in_threadpool(dictionary)
     asked = body.model_dump(include={"position", "targets", "most_features"})

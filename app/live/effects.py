@@ -86,7 +86,7 @@ async def effects_of(client: LiveClient, open_library: OpenLibrary, body: Effect
     def dictionaries() -> list[DictionaryRecord]:
         names = dict.fromkeys(body.dictionaries or [each.dictionary for each in body.features])
         with open_library() as library:
-            found = [library.reader.dictionary_by_hash(name) or library.dictionary(name) for name in names]
+            found = [library.named(name) for name in names]
         check_one_model(found)
         return list({each.hash: each for each in found}.values())
 

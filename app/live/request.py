@@ -1,10 +1,13 @@
 """What a program asks of live inference, read from JSON that may be anything."""
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from app.live.failures import LiveFailure
+
+Asked = TypeVar("Asked", bound=BaseModel)
 
 
 class LiveBody(BaseModel):
@@ -40,17 +43,18 @@ class LiveBody(BaseModel):
         }
 
 
-def read_live_body(body: bytes) -> LiveBody:
-    """Raises LiveFailure naming what is wrong."""
+def read_json(kind: type[Asked], body: bytes, *, example: str) -> Asked:
+    """Raises LiveFailure naming what is wrong. example: what would be right."""
     try:
-        return LiveBody.model_validate_json(body)
+        return kind.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
+        problems: Sequence[Any] = error.errors(include_url=False, include_input=False, include_context=False)
+        first = problems[0]
         place = ".".join(str(part) for part in first["loc"])
-        what = f"{place}: {first['msg']}" if place else first["msg"]
+        said = first["msg"].removeprefix("Value error, ")
         raise LiveFailure(
-            f"The request is not understood: {what}.",
+            f"The request is not understood: {f'{place}: ' if place else ''}{said}.",
             status=400 if first["type"] == "json_invalid" else 422,
             code="invalid",
-            hint='Send {"texts": [...], "dictionaries": [...]}; /api/v1/openapi.json describes the rest.',
+            hint=f"Send {example}; /api/v1/openapi.json describes the rest.",
         ) from error

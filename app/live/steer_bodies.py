@@ -1,13 +1,9 @@
 """What a program asks of steering, read from JSON that may be anything."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from app.live.failures import LiveFailure
-
-Asked = TypeVar("Asked", bound=BaseModel)
 Number = Annotated[float, Field(allow_inf_nan=False)]
 GREATEST_SEED = 2**63 - 1
 MOST_FEATURES = 1000
@@ -94,20 +90,3 @@ class AttributionBody(PromptBody):
     )
     targets: list[int] = Field(default=[], max_length=20, description="token ids to tell of beside the likeliest")
     most_features: int = Field(default=50, ge=1, le=MOST_FEATURES)
-
-
-def read_json(kind: type[Asked], body: bytes, *, example: str) -> Asked:
-    """Raises LiveFailure naming what is wrong. example: what would be right."""
-    try:
-        return kind.model_validate_json(body)
-    except ValidationError as error:
-        problems: Sequence[Any] = error.errors(include_url=False, include_input=False, include_context=False)
-        first = problems[0]
-        place = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        raise LiveFailure(
-            f"The request is not understood: {f'{place}: ' if place else ''}{said}.",
-            status=400 if first["type"] == "json_invalid" else 422,
-            code="invalid",
-            hint=f"Send {example}; /api/v1/openapi.json describes the rest.",
-        ) from error

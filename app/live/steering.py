@@ -63,7 +63,7 @@ def chosen_features(library: Library, named: Sequence[tuple[str, int]]) -> list[
 
     Raises NotFound where there is no such dictionary or feature, LiveFailure where they are of several models.
     """
-    dictionaries = {name: _dictionary(library, name) for name in dict.fromkeys(name for name, _ in named)}
+    dictionaries = {name: library.named(name) for name in dict.fromkeys(name for name, _ in named)}
     check_one_model(dictionaries.values())
     lines = {name: _lines(library, each, [i for n, i in named if n == name]) for name, each in dictionaries.items()}
     for name, index in named:
@@ -116,10 +116,6 @@ def change_json(change: Change) -> Mapping[str, Any]:
         "harvest_peak": feature.peak,
         "label": feature.label,
     }
-
-
-def _dictionary(library: Library, name: str) -> DictionaryRecord:
-    return library.reader.dictionary_by_hash(name) or library.dictionary(name)
 
 
 def _lines(library: Library, dictionary: DictionaryRecord, indices: Sequence[int]) -> dict[int, FeatureSummary]:

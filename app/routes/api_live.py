@@ -9,7 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.dependencies import Site, SiteOf
 from app.live.asking import read_body, unless_gone
-from app.live.request import LiveBody, read_live_body
+from app.live.request import LiveBody, read_json
 from app.people.rules import VIEWERS
 from app.twins.live import LiveDetail, live_json
 from app.twins.shapes import ErrorAnswer, LiveAnswerShape
@@ -35,7 +35,8 @@ async def live(request: Request, site: SiteOf) -> Response:
 
     Needs a worker that is up. It is a coroutine, for a worker may take long and a waiting thread would be missed.
     """
-    asked = read_live_body(await read_body(request, limit=site.settings.live_body_bytes))
+    body = await read_body(request, limit=site.settings.live_body_bytes)
+    asked = read_json(LiveBody, body, example='{"texts": [...], "dictionaries": [...]}')
     return Response(await unless_gone(request, _answer(site, asked)), media_type="application/json")
 
 
@@ -49,7 +50,7 @@ async def _answer(site: Site, asked: LiveBody) -> bytes:
 def named_dictionaries(site: Site, names: Sequence[str]) -> tuple[DictionaryRecord, ...]:
     """The dictionaries of those slugs or hashes, each once. Raises NotFound naming the nearest slugs."""
     with site.library() as library:
-        found = [library.reader.dictionary_by_hash(name) or library.dictionary(name) for name in names]
+        found = [library.named(name) for name in names]
     return tuple({each.hash: each for each in found}.values())
 
 

@@ -11,7 +11,8 @@ from app.dependencies import Site, SiteOf
 from app.live.asking import read_body, unless_gone
 from app.live.attribution import attribution_of
 from app.live.effects import effects_of
-from app.live.steer_bodies import AttributionBody, EffectsBody, SteerBody, read_json
+from app.live.request import read_json
+from app.live.steer_bodies import AttributionBody, EffectsBody, SteerBody
 from app.live.steering import Change, chosen_features
 from app.live.writing import EventAnswer, ToWrite, to_write, told
 from app.people.rules import VIEWERS

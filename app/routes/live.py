@@ -1,7 +1,7 @@
 """Live text: the page on which people paste text and see what the features make of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request
@@ -89,12 +89,8 @@ def _asked(site: Site, state: LiveState) -> _Asked:
         known = library.dictionaries()
         chosen = _chosen(library, state, known)
         if not (state.dictionaries or state.models) and chosen:
-            state = LiveState(**{**_values(state), "dictionaries": (chosen[0].slug,)})
+            state = replace(state, dictionaries=(chosen[0].slug,))
         return _Asked(live_form(state, library.models(), known), chosen)
-
-
-def _values(state: LiveState) -> dict[str, object]:
-    return {name: getattr(state, name) for name in LiveState.__dataclass_fields__}
 
 
 def _chosen(library: Library, state: LiveState, known: Sequence[DictionaryRecord]) -> Sequence[DictionaryRecord]:

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,16 +47,23 @@ def catalog_url(harvested: SyntheticHarvest, tmp_path_factory: pytest.TempPathFa
     return url
 
 
-@pytest.fixture(scope="session")
-def server(catalog_url: str) -> Iterator[str]:
-    """Address of a server over that catalog."""
-    environment = {**os.environ, "FEATURESCOPE_DATABASE_URL": catalog_url}
+@contextmanager
+def serving(**environment: str) -> Iterator[str]:
+    """Address of a server in a process of its own, with those variables beside what is set here."""
     command = [sys.executable, "-m", "featurescope", "serve", "--port", "0", "--json"]
     root = Path(__file__).resolve().parent.parent.parent
-    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    whole = {**os.environ, **environment}
+    with subprocess.Popen(command, cwd=root, env=whole, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         yield json.loads(process.stdout.readline())["url"].rstrip("/")
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def server(catalog_url: str) -> Iterator[str]:
+    """Address of a server over that catalog."""
+    with serving(FEATURESCOPE_DATABASE_URL=catalog_url) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -1,11 +1,6 @@
 """Labelling in a real browser: by keyboard alone, without script, live beside somebody else, accessible."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -14,9 +9,9 @@ from playwright.sync_api import Browser, Page, expect
 from catalog.engine import make_engine
 from tests.app.stored import store
 from tests.app.synthetic import SyntheticHarvest
+from tests.browser.conftest import serving
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +21,8 @@ def labelling_server(harvested: SyntheticHarvest, tmp_path_factory: pytest.TempP
     engine = make_engine(url)
     store(engine, harvested)
     engine.dispose()
-    command = [sys.executable, "-m", "featurescope", "serve", "--port", "0", "--json"]
-    environment = {**os.environ, "FEATURESCOPE_DATABASE_URL": url}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"].rstrip("/")
-        process.terminate()
+    with serving(FEATURESCOPE_DATABASE_URL=url) as address:
+        yield address
 
 
 def open_page(browser: Browser, server: str, path: str, **options: object) -> Page:

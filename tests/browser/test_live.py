@@ -1,16 +1,12 @@
 """Live text in a real browser, over a real server and a worker's door: with script and without."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.conftest import serving
 from tests.live.conftest import EARLY, SAE, LiveWorld, harvested_world, open_door
 from tests.tiny import make_tiny_world
 from tests.worker.jobs.worker_process import wait_until
@@ -31,17 +27,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
 def server(world: LiveWorld) -> Iterator[str]:
     """A server of its own over the world whose worker's door is open."""
     catalog = world.context.settings.catalog
-    environment = {
-        **os.environ,
-        "FEATURESCOPE_HOME": str(catalog.home),
-        "FEATURESCOPE_DATABASE_URL": catalog.database_url,
-    }
-    command = [sys.executable, "-m", "featurescope", "serve", "--port", "0", "--json"]
-    root = Path(__file__).resolve().parent.parent.parent
-    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"].rstrip("/")
-        process.terminate()
+    with serving(FEATURESCOPE_HOME=str(catalog.home), FEATURESCOPE_DATABASE_URL=catalog.database_url) as address:
+        yield address
 
 
 def read(page: Page, text: str) -> None:

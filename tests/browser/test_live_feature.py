@@ -1,18 +1,13 @@
 """The feature page with a worker's door open: own text, examples, contexts run again, with and without script."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.conftest import WAIT_MS
+from tests.browser.conftest import WAIT_MS, serving
 from tests.live.conftest import SAE, LiveWorld, harvested_world, open_door
 from tests.tiny import ALWAYS, make_tiny_world
 
@@ -32,17 +27,8 @@ def live_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveWorld]:
 def live_server(live_world: LiveWorld) -> Iterator[str]:
     """Address of a server over that world. Whether a door is open is each test's own affair."""
     catalog = live_world.context.settings.catalog
-    environment = {
-        **os.environ,
-        "FEATURESCOPE_DATABASE_URL": catalog.database_url,
-        "FEATURESCOPE_HOME": str(catalog.home),
-    }
-    command = [sys.executable, "-m", "featurescope", "serve", "--port", "0", "--json"]
-    root = Path(__file__).resolve().parent.parent.parent
-    with subprocess.Popen(command, cwd=root, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield json.loads(process.stdout.readline())["url"].rstrip("/")
-        process.terminate()
+    with serving(FEATURESCOPE_HOME=str(catalog.home), FEATURESCOPE_DATABASE_URL=catalog.database_url) as address:
+        yield address
 
 
 @pytest.fixture

@@ -8,13 +8,14 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from worker.live.ask import Ask, RowFirings, out_of_memory
 from worker.live.forward import is_out_of_memory, run_rows
 from worker.live.rows import Row
 from worker.live.work import Work
 
+Found = TypeVar("Found")
 log = logging.getLogger(__name__)
 
 
@@ -115,30 +116,26 @@ class Batcher:
     def _go_on(self, work: Work) -> None:
         """One step of a work, which then waits for its next turn."""
         try:
-            has_more = self._stepped(work)
+            has_more = self._with_room(work.go_on)
         except Exception as error:  # noqa: BLE001 (the same edge)
             work.fail(_told(error))
             return
         if has_more:
             self.take_on(work)
 
-    def _stepped(self, work: Work) -> bool:
+    def _found(self, rows: list[Row]) -> list[RowFirings]:
+        """Rows that fail together are tried one by one, so only one alone is worth making room for."""
+        return run_rows(rows) if len(rows) > 1 else self._with_room(lambda: run_rows(rows))
+
+    def _with_room(self, run: Callable[[], Found]) -> Found:
+        """What it gives, tried once more with room made where memory was short."""
         try:
-            return work.go_on()
+            return run()
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
         self._make_room()
-        return work.go_on()
-
-    def _found(self, rows: list[Row]) -> list[RowFirings]:
-        try:
-            return run_rows(rows)
-        except Exception as error:
-            if len(rows) > 1 or not is_out_of_memory(error):
-                raise
-        self._make_room()
-        return run_rows(rows)
+        return run()
 
 
 def groups_of(batch: Iterable[Taken]) -> list[list[Taken]]:
